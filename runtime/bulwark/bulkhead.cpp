@@ -1,0 +1,170 @@
+#include "bulwark/bulkhead.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace bulwark {
+
+policy_mistakes find_mistakes(const bulkhead_policy& policy) {
+  policy_mistakes result;
+  check_range(result, "bulkhead.max_workers", std::uint64_t{policy.max_workers}, 1, 1'000'000);
+  check_range(result, "bulkhead.queue_size", std::uint64_t{policy.queue_size}, 0, 10'000'000);
+  if (policy.queue_timeout)
+    check_range(result, "bulkhead.queue_timeout", *policy.queue_timeout,
+                std::chrono::milliseconds{1}, longest_timespan);
+  return result;
+}
+
+bulkhead::bulkhead(const bulkhead_policy& policy, bulkhead_effects& effects)
+    : policy_(policy), effects_(effects) {}
+
+std::uint32_t bulkhead::leased(holder_id holder) const noexcept {
+  auto i = leases_.find(holder);
+  return i == leases_.end() ? 0 : i->second.permits;
+}
+
+std::uint32_t bulkhead::free() const noexcept {
+  return leased_ < policy_.max_workers ? policy_.max_workers - leased_ : 0;
+}
+
+void bulkhead::ask(holder_id holder, ticket_id ticket) {
+  if (shutting_down_) {
+    effects_.refuse(holder, ticket, errc::shutting_down);
+    return;
+  }
+  if (free() > 0) {
+    hand_out({holder, ticket}); // the queue is empty: else nothing were free
+    return;
+  }
+  queue_.push_back({holder, ticket});
+  places_.emplace(queue_.back(), std::prev(queue_.end()));
+  recall_leases();
+  refuse_overflow();
+}
+
+void bulkhead::withdraw(holder_id holder, ticket_id ticket) {
+  auto place = places_.find({holder, ticket});
+  if (place == places_.end())
+    return;
+  queue_.erase(place->second);
+  places_.erase(place);
+}
+
+void bulkhead::give_back(holder_id holder, std::uint32_t permits) {
+  auto i = leases_.find(holder);
+  if (i == leases_.end())
+    return;
+  permits = std::min(permits, i->second.permits);
+  i->second.permits -= permits;
+  leased_ -= permits;
+  erase_if_empty(holder);
+  serve_queue();
+}
+
+void bulkhead::on_recalled(holder_id holder, std::uint64_t round, std::uint32_t returned) {
+  // An answer to an earlier round says nothing about permits that were leased since.
+  if (auto i = leases_.find(holder); i != leases_.end() && i->second.unanswered == round)
+    answered(i->second);
+  give_back(holder, returned);
+  erase_if_empty(holder);
+  refuse_overflow();
+}
+
+void bulkhead::lose(holder_id holder) {
+  for (auto i = queue_.begin(); i != queue_.end();) {
+    if (i->holder == holder) {
+      places_.erase(*i);
+      i = queue_.erase(i);
+    } else {
+      ++i;
+    }
+  }
+  if (auto i = leases_.find(holder); i != leases_.end()) {
+    answered(i->second);
+    give_back(holder, i->second.permits);
+    erase_if_empty(holder);
+  }
+  refuse_overflow();
+}
+
+void bulkhead::recall_all() {
+  for (auto& [holder, held] : leases_)
+    recall(holder, held);
+}
+
+void bulkhead::shut_down(bool finish_queue) {
+  shutting_down_ = true;
+  recall_all();
+  if (finish_queue)
+    return;
+  places_.clear();
+  for (const auto& waiting : std::exchange(queue_, {}))
+    effects_.refuse(waiting.holder, waiting.ticket, errc::shutting_down);
+}
+
+void bulkhead::change_policy(const bulkhead_policy& policy) {
+  policy_ = policy;
+  if (leased_ > policy_.max_workers)
+    recall_leases();
+  serve_queue();
+  refuse_overflow();
+}
+
+void bulkhead::hand_out(const waiter& to) {
+  auto& held = leases_[to.holder];
+  const auto unclaimed = free() - 1;
+  const auto keep = queue_.empty() && !shutting_down_;
+  // An even share of what is left: all of it for a lone holder, nothing where holders are many.
+  const auto extra = keep ? unclaimed / static_cast<std::uint32_t>(leases_.size()) : 0;
+  held.permits += 1 + extra;
+  held.keeps = keep;
+  leased_ += 1 + extra;
+  effects_.grant(to.holder, to.ticket, extra, keep);
+}
+
+void bulkhead::serve_queue() {
+  while (!queue_.empty() && free() > 0) {
+    auto next = queue_.front();
+    queue_.pop_front();
+    places_.erase(next);
+    hand_out(next);
+  }
+}
+
+void bulkhead::recall(holder_id holder, lease& held) {
+  if (held.unanswered == 0)
+    ++unanswered_;
+  held.unanswered = ++last_round_;
+  held.keeps = false;
+  effects_.recall(holder, held.unanswered);
+}
+
+void bulkhead::recall_leases() {
+  for (auto& [holder, held] : leases_) {
+    if (held.keeps)
+      recall(holder, held);
+  }
+}
+
+void bulkhead::answered(lease& held) noexcept {
+  if (held.unanswered != 0)
+    --unanswered_;
+  held.unanswered = 0;
+}
+
+void bulkhead::erase_if_empty(holder_id holder) {
+  auto i = leases_.find(holder);
+  if (i != leases_.end() && i->second.permits == 0 && i->second.unanswered == 0)
+    leases_.erase(i);
+}
+
+void bulkhead::refuse_overflow() {
+  while (settled() && queue_.size() > policy_.queue_size) {
+    auto newest = queue_.back();
+    queue_.pop_back();
+    places_.erase(newest);
+    effects_.refuse(newest.holder, newest.ticket, errc::bulkhead_full);
+  }
+}
+
+} // namespace bulwark

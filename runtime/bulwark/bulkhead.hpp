@@ -1,0 +1,165 @@
+#pragma once
+
+#include "bulwark/errc.hpp"
+#include "bulwark/policy.hpp"
+#include "bulwark/time.hpp"
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <optional>
+#include <unordered_map>
+
+/// @file The bulkhead.
+///
+/// A slow target makes its callers pile up until they drown everything else. A bulkhead bounds how
+/// many calls are in progress at once, lets a bounded number wait, and refuses the rest at once.
+///
+/// The bulkhead owns `max_workers` permits. Those who make calls (supervisors: here, holders) act
+/// on leases of them: a holder that asks for one permit gets some more where nobody waits, and then
+/// makes its next calls without asking. As soon as somebody has to wait, leases are called back,
+/// and permits come home one by one. So
+///
+///     leased + free = max_workers, or more is leased only because max_workers was lowered;
+///     waiting > 0 implies free = 0.
+///
+/// Nobody is refused on the ground of a permit that lies unused with somebody: while a recall is
+/// under way, more than queue_size may wait; when the last holder has answered, what is leased is
+/// what is in use, and the newest beyond queue_size are refused.
+///
+/// The queue is one for all holders: first in, first out. How long a call may wait is the holder's
+/// business: it withdraws. A withdrawal and a grant may cross; then the holder gives the permit
+/// back. (A waiter whose timeout destroys a permit: failsafe #393, Hystrix #1319, resilience4j
+/// #332.)
+///
+/// Rejected alternative: a shared atomic counter. It is exact and fast in one process, but has no
+/// order among the waiting, can't tell who holds what when a holder dies, and doesn't reach another
+/// node.
+///
+/// Pattern: Nygard, "Release It!", 2007. Leases: Gray & Cheriton, 1989.
+
+namespace bulwark {
+
+struct bulkhead_policy {
+  /// Calls in progress at once; 1 .. 1'000'000.
+  std::uint32_t max_workers = 10;
+  /// Calls waiting beyond that; the next is rejected; 0 .. 10'000'000.
+  std::uint32_t queue_size = 100;
+  /// Longest wait in the queue; 1 ms .. 100 years; without, the call's deadline alone bounds it.
+  std::optional<timespan> queue_timeout = std::nullopt;
+
+  friend bool operator==(const bulkhead_policy&, const bulkhead_policy&) = default;
+};
+
+/// What is out of range, each field with its path "bulkhead.<field>".
+policy_mistakes find_mistakes(const bulkhead_policy& policy);
+
+/// Who holds permits: given out by the shell, one for each supervisor.
+using holder_id = std::uint64_t;
+
+/// What a holder calls the call it asks for; the bulkhead only repeats it.
+using ticket_id = std::uint64_t;
+
+/// What a bulkhead wishes to be done.
+struct bulkhead_effects {
+  /// The asking call may run; `extra` permits more for the holder's next calls. While `keep`, the
+  /// holder keeps permits that its calls no longer need, else it gives each back at once.
+  virtual void grant(holder_id holder, ticket_id ticket, std::uint32_t extra, bool keep) = 0;
+  virtual void refuse(holder_id holder, ticket_id ticket, errc why) = 0;
+  /// Somebody waits: give back what is unused now, and the rest one by one. To be answered by
+  /// on_recalled() with the same `round`.
+  virtual void recall(holder_id holder, std::uint64_t round) = 0;
+
+protected:
+  ~bulkhead_effects() = default;
+};
+
+/// The decisions of one bulkhead. Not thread-safe: it has one owner. Needs no clock.
+class bulkhead {
+public:
+  /// Requires: find_mistakes(policy) is empty; `effects` outlives the bulkhead.
+  bulkhead(const bulkhead_policy& policy, bulkhead_effects& effects);
+
+  bulkhead(const bulkhead&) = delete;
+  bulkhead& operator=(const bulkhead&) = delete;
+
+  /// `holder` wants to make a call. Granted or refused at once, or queued.
+  /// Requires: the same ticket of the same holder isn't waiting.
+  void ask(holder_id holder, ticket_id ticket);
+
+  /// The call no longer wants to wait. Nothing happens where it isn't waiting.
+  void withdraw(holder_id holder, ticket_id ticket);
+
+  /// Permits come home. More than the holder has are ignored.
+  void give_back(holder_id holder, std::uint32_t permits);
+
+  /// The holder's answer to a recall: `returned` permits were unused, the others are in use.
+  void on_recalled(holder_id holder, std::uint64_t round, std::uint32_t returned);
+
+  /// The holder has ended: what it held is free, its calls wait no longer.
+  void lose(holder_id holder);
+
+  /// Calls all unused permits home. Once settled(), leased() is what is really in use.
+  void recall_all();
+  /// No recall is unanswered.
+  [[nodiscard]] bool settled() const noexcept { return unanswered_ == 0; }
+
+  /// From now on every ask is refused with errc::shutting_down. The waiting still get their turn
+  /// where `finish_queue`, else they are refused too.
+  void shut_down(bool finish_queue);
+
+  /// Takes the new numbers. Where max_workers shrinks, what is out stays out until it comes home;
+  /// who waits beyond a smaller queue_size is refused, the newest first.
+  /// Requires: find_mistakes(policy) is empty.
+  void change_policy(const bulkhead_policy& policy);
+
+  [[nodiscard]] const bulkhead_policy& policy() const noexcept { return policy_; }
+  /// Permits that are out: in use, or unused with a holder.
+  [[nodiscard]] std::uint32_t leased() const noexcept { return leased_; }
+  [[nodiscard]] std::uint32_t leased(holder_id holder) const noexcept;
+  [[nodiscard]] std::uint32_t free() const noexcept;
+  [[nodiscard]] std::uint32_t queued() const noexcept {
+    return static_cast<std::uint32_t>(queue_.size());
+  }
+  [[nodiscard]] bool shutting_down() const noexcept { return shutting_down_; }
+
+private:
+  struct waiter {
+    holder_id holder;
+    ticket_id ticket;
+
+    friend bool operator==(const waiter&, const waiter&) = default;
+  };
+
+  struct waiter_hash {
+    std::size_t operator()(const waiter& x) const noexcept {
+      return static_cast<std::size_t>((x.holder * 0x9e3779b97f4a7c15U) ^ x.ticket);
+    }
+  };
+
+  struct lease {
+    std::uint32_t permits = 0;
+    bool keeps = false;           // may hold unused permits: nobody has called them back
+    std::uint64_t unanswered = 0; // the round of a recall under way, 0: none
+  };
+
+  bulkhead_policy policy_;
+  bulkhead_effects& effects_;
+  bool shutting_down_ = false;
+  std::uint32_t leased_ = 0;
+  std::uint32_t unanswered_ = 0;
+  std::uint64_t last_round_ = 0;
+  std::unordered_map<holder_id, lease> leases_; // with permits, or an answer to come
+  std::list<waiter> queue_;
+  std::unordered_map<waiter, std::list<waiter>::iterator, waiter_hash> places_;
+
+  void hand_out(const waiter& to);
+  void serve_queue();
+  void recall(holder_id holder, lease& held);
+  void recall_leases();
+  void answered(lease& held) noexcept;
+  void erase_if_empty(holder_id holder);
+  void refuse_overflow();
+};
+
+} // namespace bulwark

@@ -1,0 +1,156 @@
+#include "bulwark/statistics.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+#include <limits>
+
+namespace bulwark {
+
+namespace {
+
+constexpr unsigned bucket_bits = 5;
+constexpr std::uint64_t per_group = std::uint64_t{1} << bucket_bits;
+constexpr std::uint32_t last_bucket = (63 - bucket_bits) * per_group + per_group - 1;
+
+// Below 2 * per_group a value is its own bucket; above, the highest five bits after the leading one
+// number the buckets of a power of two.
+std::uint32_t bucket_of(timespan value) noexcept {
+  const auto nanoseconds = static_cast<std::uint64_t>(value.count());
+  if (nanoseconds < per_group)
+    return static_cast<std::uint32_t>(nanoseconds);
+  const auto shift = static_cast<unsigned>(std::bit_width(nanoseconds)) - 1 - bucket_bits;
+  return static_cast<std::uint32_t>(shift * per_group + (nanoseconds >> shift));
+}
+
+timespan middle_of(std::uint32_t bucket) noexcept {
+  if (bucket < 2 * per_group)
+    return timespan{bucket};
+  const auto shift = bucket / per_group - 1;
+  const auto low = (bucket - shift * per_group) << shift;
+  return timespan{static_cast<timespan::rep>(low + ((std::uint64_t{1} << shift) >> 1U))};
+}
+
+} // namespace
+
+// -- counters ---------------------------------------------------------------------
+
+counters& counters::operator+=(const counters& other) noexcept {
+  calls += other.calls;
+  succeeded += other.succeeded;
+  failed += other.failed;
+  rejected += other.rejected;
+  timed_out += other.timed_out;
+  cancelled += other.cancelled;
+  in_flight += other.in_flight;
+  return *this;
+}
+
+bool counters::balanced() const noexcept {
+  return calls == succeeded + failed + rejected + timed_out + cancelled + in_flight;
+}
+
+// -- latency_histogram ------------------------------------------------------------
+
+void latency_histogram::record(timespan value) {
+  value = std::max(value, timespan::zero());
+  ++bucket(bucket_of(value));
+  add_to_sum(value);
+  min_ = count_ == 0 ? value : std::min(min_, value);
+  max_ = std::max(max_, value);
+  ++count_;
+}
+
+latency_histogram& latency_histogram::operator+=(const latency_histogram& other) {
+  if (other.count_ == 0)
+    return *this;
+  if (this == &other)
+    return *this += latency_histogram{other};
+  const auto first = other.first_group_ * per_group;
+  const auto last = first + other.groups_.size() * per_group - 1;
+  // Both ends first: they take all the memory that is needed.
+  static_cast<void>(bucket(static_cast<std::uint32_t>(first)));
+  static_cast<void>(bucket(static_cast<std::uint32_t>(last)));
+  for (std::size_t i = 0; i < other.groups_.size(); ++i) {
+    auto& to = groups_[other.first_group_ + i - first_group_];
+    for (std::size_t j = 0; j < per_group; ++j)
+      to[j] += other.groups_[i][j];
+  }
+  add_to_sum(other.sum_);
+  min_ = count_ == 0 ? other.min_ : std::min(min_, other.min_);
+  max_ = std::max(max_, other.max_);
+  count_ += other.count_;
+  return *this;
+}
+
+timespan latency_histogram::quantile(double q) const noexcept {
+  const auto rank = std::max(
+      std::uint64_t{1}, static_cast<std::uint64_t>(std::ceil(q * static_cast<double>(count_))));
+  if (rank >= count_) // 0 where there is nothing
+    return max_;
+  auto seen = std::uint64_t{0};
+  for (std::size_t i = 0; i < groups_.size(); ++i) {
+    for (std::size_t j = 0; j < per_group; ++j) {
+      seen += groups_[i][j];
+      if (seen >= rank)
+        return std::clamp(middle_of(static_cast<std::uint32_t>((first_group_ + i) * per_group + j)),
+                          min_, max_);
+    }
+  }
+  return max_;
+}
+
+std::map<std::uint32_t, std::uint64_t> latency_histogram::buckets() const {
+  auto result = std::map<std::uint32_t, std::uint64_t>{};
+  for (std::size_t i = 0; i < groups_.size(); ++i) {
+    for (std::size_t j = 0; j < per_group; ++j) {
+      if (groups_[i][j] != 0)
+        result.emplace(static_cast<std::uint32_t>((first_group_ + i) * per_group + j),
+                       groups_[i][j]);
+    }
+  }
+  return result;
+}
+
+bool latency_histogram::restore(const std::map<std::uint32_t, std::uint64_t>& buckets, timespan sum,
+                                timespan min, timespan max) {
+  auto result = latency_histogram{};
+  for (auto [number, count] : buckets) {
+    if (number > last_bucket || count == 0
+        || count > std::numeric_limits<std::uint64_t>::max() - result.count_)
+      return false;
+    result.bucket(number) = count;
+    result.count_ += count;
+  }
+  result.sum_ = sum;
+  result.min_ = min;
+  result.max_ = max;
+  const auto empty = buckets.empty();
+  if (empty ? result != latency_histogram{}
+            : min < timespan::zero() || max < min || sum < max
+                  || bucket_of(min) != buckets.begin()->first
+                  || bucket_of(max) != buckets.rbegin()->first)
+    return false;
+  *this = std::move(result);
+  return true;
+}
+
+/// The count of a bucket; memory is taken where it has none.
+std::uint64_t& latency_histogram::bucket(std::uint32_t number) {
+  const auto wanted = static_cast<std::uint32_t>(number / per_group);
+  if (groups_.empty())
+    first_group_ = wanted;
+  if (wanted < first_group_) {
+    groups_.insert(groups_.begin(), first_group_ - wanted, group{});
+    first_group_ = wanted;
+  } else if (wanted >= first_group_ + groups_.size()) {
+    groups_.resize(wanted - first_group_ + 1);
+  }
+  return groups_[wanted - first_group_][number % per_group];
+}
+
+void latency_histogram::add_to_sum(timespan value) noexcept {
+  sum_ = value > timespan::max() - sum_ ? timespan::max() : sum_ + value;
+}
+
+} // namespace bulwark

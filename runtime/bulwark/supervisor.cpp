@@ -1,0 +1,537 @@
+#include "bulwark/supervisor.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace bulwark {
+
+namespace {
+
+/// Under which heading of the books a call stands that the guard itself answered with `error`.
+std::uint64_t counters::*book_of(errc error) noexcept {
+  if (is_rejection(error))
+    return &counters::rejected;
+  if (error == errc::timed_out)
+    return &counters::timed_out;
+  return &counters::failed;
+}
+
+} // namespace
+
+supervisor::supervisor(const supervisor_limits& limits, const circuit_view* view,
+                       supervisor_effects& effects, instant now, std::uint64_t seed)
+    : limits_(limits), view_(view), effects_(effects), random_(seed), wheel_(now) {}
+
+// -- a call begins ------------------------------------------------------------------
+
+std::uint32_t supervisor::open() {
+  if (free_slots_.empty()) {
+    const auto first = calls_.capacity();
+    calls_.reserve_for(first);
+    // Room for all slots, so that giving one back can't fail.
+    if (free_slots_.capacity() < calls_.capacity())
+      free_slots_.reserve(std::max(calls_.capacity(), 2 * free_slots_.capacity()));
+    for (auto slot = calls_.capacity(); slot-- > first;) {
+      calls_[slot].slot = static_cast<std::uint32_t>(slot);
+      free_slots_.push_back(static_cast<std::uint32_t>(slot));
+    }
+  }
+  auto slot = free_slots_.back();
+  free_slots_.pop_back();
+  return slot;
+}
+
+void supervisor::start(std::uint32_t slot, const call_options& options, instant now) {
+  auto& c = calls_[slot];
+  const auto deadline = options.deadline ? options.deadline : limits_.deadline;
+  c.started = now;
+  c.deadline = deadline ? saturating_add(now, *deadline) : end_of_time;
+  c.keeps_worker = options.keeps_worker;
+  ++books_.calls.calls;
+  ++books_.calls.in_flight;
+  if (shutting_down_)
+    finish(c, errc::shutting_down, &counters::rejected, timespan{0}, now);
+  else
+    begin_attempt(c, now);
+}
+
+// -- an attempt on its way inwards ----------------------------------------------------
+
+void supervisor::begin_attempt(call& c, instant now) {
+  ++c.tries;
+  c.serial = ++last_serial_;
+  if (!limits_.breaker) {
+    enter_bulkhead(c, now);
+    return;
+  }
+  ++books_.breaker.calls;
+  ++books_.breaker.in_flight;
+  c.at_breaker = true;
+  if (part_lost_) {
+    refuse(c, {.why = errc::shutting_down}, now);
+    return;
+  }
+  const auto seen = view_->read();
+  switch (seen.state) {
+  case circuit_state::closed:
+  case circuit_state::disabled:
+    c.held = {.generation = seen.generation, .probe = 0};
+    enter_bulkhead(c, now);
+    return;
+  case circuit_state::forced_open:
+    refuse(c, {.why = errc::circuit_open}, now);
+    return;
+  case circuit_state::open:
+    if (const auto from = view_->probes_from(); now < from) {
+      refuse(c, {.why = errc::circuit_open, .retry_after = from - now}, now);
+      return;
+    }
+    [[fallthrough]];
+  case circuit_state::half_open: {
+    const auto timeout = limits_.attempt_timeout;
+    c.state = call_state::awaiting_probe;
+    set_timer(c, c.deadline);
+    effects_.ask_probe(c.id(),
+                       std::min(c.deadline, timeout ? saturating_add(now, *timeout) : end_of_time));
+    return;
+  }
+  }
+}
+
+void supervisor::on_probe(attempt_id attempt, const admission& decision, instant now) {
+  auto* c = find(attempt, call_state::awaiting_probe);
+  if (const auto* given = std::get_if<permit>(&decision)) {
+    if (c == nullptr) { // the call has ended meanwhile
+      if (given->probe != 0)
+        effects_.tell_breaker(*given, std::nullopt);
+      return;
+    }
+    wheel_.cancel(*c);
+    c->held = *given;
+    enter_bulkhead(*c, now);
+  } else if (c != nullptr) {
+    refuse(*c, std::get<rejection>(decision), now);
+  }
+}
+
+void supervisor::enter_bulkhead(call& c, instant now) {
+  if (!limits_.bulkhead) {
+    launch(c, now);
+    return;
+  }
+  ++books_.bulkhead.calls;
+  ++books_.bulkhead.in_flight;
+  c.at_bulkhead = true;
+  if (part_lost_) {
+    refuse(c, {.why = errc::shutting_down}, now);
+  } else if (permits_unused_ > 0 && waiting_ == 0) {
+    --permits_unused_;
+    ++permits_in_use_;
+    c.has_permit = true;
+    launch(c, now);
+  } else {
+    // Also while a permit lies here, if others of ours wait: the queue's order is the bulkhead's.
+    const auto timeout = limits_.queue_timeout;
+    c.state = call_state::queued;
+    ++waiting_;
+    set_timer(c, std::min(c.deadline, timeout ? saturating_add(now, *timeout) : end_of_time));
+    effects_.ask_permit(c.id());
+  }
+}
+
+void supervisor::on_permit(attempt_id attempt, std::uint32_t extra, bool keep, instant now) {
+  keeps_permits_ = keep;
+  permits_unused_ += extra;
+  auto* c = find(attempt, call_state::queued);
+  if (c == nullptr) { // withdrawn meanwhile
+    if (keep)
+      ++permits_unused_;
+    else
+      effects_.return_permits(1);
+    return;
+  }
+  --waiting_;
+  ++permits_in_use_;
+  c->has_permit = true;
+  wheel_.cancel(*c);
+  if (auto refusal = outdated(*c, now)) {
+    settle_bulkhead(*c, outcome::says_nothing);
+    refuse(*c, *refusal, now);
+    return;
+  }
+  launch(*c, now);
+}
+
+void supervisor::on_refused(attempt_id attempt, errc why, instant now) {
+  if (auto* c = find(attempt, call_state::queued)) {
+    --waiting_;
+    wheel_.cancel(*c);
+    refuse(*c, {.why = why}, now);
+  }
+}
+
+/// Whether the circuit has opened while the call waited for its permit. A queue of calls let in
+/// before the trip must not reach the target after it.
+std::optional<rejection> supervisor::outdated(call& c, instant now) const noexcept {
+  if (!c.at_breaker || c.held.probe != 0)
+    return std::nullopt;
+  const auto seen = view_->read();
+  if (seen.state == circuit_state::closed || seen.state == circuit_state::disabled) {
+    c.held.generation = seen.generation;
+    return std::nullopt;
+  }
+  const auto from = view_->probes_from();
+  const auto wait = seen.state == circuit_state::open && from > now ? from - now : timespan{0};
+  return rejection{.why = errc::circuit_open, .retry_after = wait};
+}
+
+void supervisor::launch(call& c, instant now) {
+  if (now >= c.deadline) { // never started
+    settle_bulkhead(c, outcome::timed_out);
+    settle_breaker(c, outcome::says_nothing);
+    finish(c, errc::timed_out, &counters::timed_out, timespan{0}, now);
+    return;
+  }
+  ++c.attempts;
+  ++books_.attempts;
+  if (c.attempts > 1)
+    ++books_.retries;
+  const auto timeout = limits_.attempt_timeout;
+  c.state = call_state::in_flight;
+  set_timer(c, std::min(c.deadline, timeout ? saturating_add(now, *timeout) : end_of_time));
+  effects_.start_attempt(c.id());
+}
+
+// -- an attempt on its way outwards ---------------------------------------------------
+
+bool supervisor::awaits_reply(attempt_id attempt) const noexcept {
+  if (attempt.slot >= calls_.capacity())
+    return false;
+  const auto& c = calls_[attempt.slot];
+  return c.serial == attempt.serial && c.state == call_state::in_flight;
+}
+
+bool supervisor::on_reply(attempt_id attempt, const reply_class& reply, instant now) {
+  auto* c = find(attempt, call_state::in_flight);
+  if (c == nullptr) {
+    ++books_.late_replies;
+    if (auto* function = find(attempt, call_state::abandoned)) {
+      --abandoned_running_;
+      release_permit(*function);
+      free_slot(*function);
+    }
+    return false;
+  }
+  wheel_.cancel(*c);
+  c->last_error.reset();
+  if (!reply) {
+    settle_breaker(*c, outcome::succeeded);
+    settle_bulkhead(*c, outcome::succeeded);
+    finish(*c, std::nullopt, &counters::succeeded, timespan{0}, now);
+  } else {
+    settle_breaker(*c, reply->counts ? outcome::failed : outcome::says_nothing);
+    settle_bulkhead(*c, outcome::failed);
+    fail_attempt(*c, {.error = std::nullopt, .retryable = reply->retryable}, now);
+  }
+  return true;
+}
+
+void supervisor::on_lost(attempt_id attempt, instant now) {
+  if (auto* c = find(attempt, call_state::in_flight)) {
+    wheel_.cancel(*c);
+    lose(*c, now);
+  } else {
+    static_cast<void>(on_reply(attempt, std::nullopt, now)); // an abandoned function's worker
+  }
+}
+
+void supervisor::on_target_lost(instant now) {
+  for_each_call([&](call& c) {
+    if (c.state == call_state::in_flight || c.state == call_state::abandoned)
+      on_lost(c.id(), now);
+  });
+}
+
+void supervisor::lose(call& c, instant now) {
+  const auto kind = effects_.classify(errc::target_lost);
+  settle_breaker(c, kind.counts ? outcome::failed : outcome::says_nothing);
+  settle_bulkhead(c, outcome::failed);
+  fail_attempt(c, {.error = errc::target_lost, .retryable = kind.retryable}, now);
+}
+
+void supervisor::refuse(call& c, const rejection& why, instant now) {
+  // The part that refused has the call as rejected; the one further out only gets its leave back.
+  if (c.at_bulkhead) {
+    settle_bulkhead(c, outcome::rejected);
+    settle_breaker(c, outcome::says_nothing);
+  } else {
+    settle_breaker(c, outcome::rejected);
+  }
+  const auto retryable = why.why != errc::shutting_down && effects_.classify(why.why).retryable;
+  fail_attempt(c, {.error = why.why, .retryable = retryable, .retry_after = why.retry_after}, now);
+}
+
+void supervisor::fail_attempt(call& c, const failure& why, instant now) {
+  c.last_error = why.error;
+  const auto book = why.error ? book_of(*why.error) : &counters::failed;
+  if (!limits_.retry || !why.retryable) {
+    finish(c, why.error, book, why.retry_after, now);
+    return;
+  }
+  const auto delay = backoff_delay(*limits_.retry, c.tries, c.last_delay, random_);
+  const auto due = saturating_add(now, delay);
+  // No attempt starts that can't end before the deadline. Said at once: waiting would change
+  // nothing.
+  if (c.tries >= limits_.retry->max_attempts || due >= c.deadline) {
+    finish(c, errc::retries_exhausted, &counters::failed, why.retry_after, now);
+    return;
+  }
+  c.last_delay = delay;
+  c.state = call_state::backing_off;
+  set_timer(c, due);
+}
+
+void supervisor::time_out(call& c, instant now) {
+  const auto kind = effects_.classify(errc::timed_out);
+  switch (c.state) {
+  case call_state::free:
+  case call_state::abandoned:
+    return; // has no timer
+  case call_state::backing_off:
+    if (now < c.deadline)
+      begin_attempt(c, now);
+    else
+      finish(c, errc::timed_out, &counters::timed_out, timespan{0}, now);
+    return;
+  case call_state::awaiting_probe:
+    settle_breaker(c, outcome::timed_out);
+    break;
+  case call_state::queued:
+    --waiting_;
+    effects_.withdraw(c.id());
+    settle_bulkhead(c, outcome::timed_out);
+    settle_breaker(c, outcome::says_nothing);
+    break;
+  case call_state::in_flight:
+    effects_.cut_attempt(c.id(), errc::timed_out);
+    settle_breaker(c, kind.counts ? outcome::timed_out : outcome::says_nothing);
+    if (c.keeps_worker) {
+      abandon(c, errc::timed_out, &counters::timed_out, now);
+      return;
+    }
+    settle_bulkhead(c, outcome::timed_out);
+    break;
+  }
+  const auto retryable = kind.retryable && now < c.deadline;
+  fail_attempt(c, {.error = errc::timed_out, .retryable = retryable}, now);
+}
+
+/// A function can't be stopped: its caller is answered, its worker stays taken until it returns.
+void supervisor::abandon(call& c, errc why, std::uint64_t counters::*book, instant now) {
+  ++books_.abandoned;
+  ++abandoned_running_;
+  if (c.at_bulkhead) {
+    ++(books_.bulkhead.*book);
+    --books_.bulkhead.in_flight;
+    c.at_bulkhead = false;
+  }
+  c.last_error = why;
+  answer(c, why, book, timespan{0}, now);
+  c.state = call_state::abandoned;
+}
+
+void supervisor::settle_breaker(call& c, outcome result) {
+  if (!c.at_breaker)
+    return;
+  c.at_breaker = false;
+  --books_.breaker.in_flight;
+  switch (result) {
+  case outcome::succeeded:
+    ++books_.breaker.succeeded;
+    tell_success(c.held);
+    return;
+  case outcome::failed:
+  case outcome::timed_out:
+    // Told at once: the last one that it takes must open the circuit before another call goes out.
+    ++(result == outcome::failed ? books_.breaker.failed : books_.breaker.timed_out);
+    if (c.state != call_state::awaiting_probe) {
+      effects_.tell_breaker(c.held, true);
+      failure_told_ = true;
+    }
+    return;
+  case outcome::rejected:
+    ++books_.breaker.rejected;
+    return;
+  case outcome::says_nothing:
+    ++books_.breaker.cancelled;
+    if (c.held.probe != 0 && c.state != call_state::awaiting_probe)
+      effects_.tell_breaker(c.held, std::nullopt);
+    return;
+  }
+}
+
+/// A success matters to a closed breaker only after a failure, as it ends the row of failures; the
+/// view shows failures of others, and of ours those that the breaker has already seen.
+void supervisor::tell_success(const permit& held) {
+  if (held.probe != 0 || failure_told_ || view_->read().failing) {
+    effects_.tell_breaker(held, false);
+    failure_told_ = false;
+  }
+}
+
+void supervisor::settle_bulkhead(call& c, outcome result) {
+  if (!c.at_bulkhead)
+    return;
+  c.at_bulkhead = false;
+  --books_.bulkhead.in_flight;
+  switch (result) {
+  case outcome::succeeded:
+    ++books_.bulkhead.succeeded;
+    break;
+  case outcome::failed:
+    ++books_.bulkhead.failed;
+    break;
+  case outcome::timed_out:
+    ++books_.bulkhead.timed_out;
+    break;
+  case outcome::rejected:
+    ++books_.bulkhead.rejected;
+    break;
+  case outcome::says_nothing:
+    ++books_.bulkhead.cancelled;
+    break;
+  }
+  release_permit(c);
+}
+
+void supervisor::release_permit(call& c) {
+  if (!c.has_permit)
+    return;
+  c.has_permit = false;
+  --permits_in_use_;
+  if (keeps_permits_)
+    ++permits_unused_;
+  else
+    effects_.return_permits(1);
+}
+
+std::uint32_t supervisor::on_recall() noexcept {
+  keeps_permits_ = false;
+  return std::exchange(permits_unused_, 0);
+}
+
+// -- a call ends ----------------------------------------------------------------------
+
+void supervisor::finish(call& c, std::optional<errc> error, std::uint64_t counters::*book,
+                        timespan retry_after, instant now) {
+  answer(c, error, book, retry_after, now);
+  free_slot(c);
+}
+
+void supervisor::answer(call& c, std::optional<errc> error, std::uint64_t counters::*book,
+                        timespan retry_after, instant now) {
+  wheel_.cancel(c);
+  const auto elapsed = now - c.started;
+  --books_.calls.in_flight;
+  ++(books_.calls.*book);
+  if (book != &counters::rejected)
+    books_.latency.record(elapsed);
+  effects_.answer(c.slot, {.error = error,
+                           .last_error = c.last_error,
+                           .attempts = c.attempts,
+                           .elapsed = elapsed,
+                           .retry_after = retry_after});
+}
+
+void supervisor::free_slot(call& c) {
+  c.state = call_state::free;
+  c.last_delay = timespan{0};
+  c.last_error.reset();
+  c.tries = 0;
+  c.attempts = 0;
+  free_slots_.push_back(c.slot);
+}
+
+/// Ends a call that has not been answered, wherever it is.
+void supervisor::stop(call& c, errc why, std::uint64_t counters::*book, instant now) {
+  if (c.state == call_state::queued) {
+    --waiting_;
+    effects_.withdraw(c.id());
+  } else if (c.state == call_state::in_flight) {
+    effects_.cut_attempt(c.id(), why);
+  }
+  settle_breaker(c, outcome::says_nothing);
+  if (c.state == call_state::in_flight && c.keeps_worker) {
+    abandon(c, why, book, now);
+    return;
+  }
+  settle_bulkhead(c, outcome::says_nothing);
+  finish(c, why, book, timespan{0}, now);
+}
+
+void supervisor::cancel(std::uint32_t slot, instant now) {
+  if (slot >= calls_.capacity())
+    return;
+  auto& c = calls_[slot];
+  if (c.state != call_state::free && c.state != call_state::abandoned)
+    stop(c, errc::cancelled, &counters::cancelled, now);
+}
+
+void supervisor::on_part_lost(instant now) {
+  part_lost_ = true;
+  permits_unused_ = 0;
+  for_each_call([&](call& c) {
+    if (c.state == call_state::awaiting_probe || c.state == call_state::queued)
+      stop(c, errc::shutting_down, &counters::rejected, now);
+  });
+}
+
+void supervisor::shut_down(bool finish_calls, instant now) {
+  shutting_down_ = true;
+  if (finish_calls)
+    return;
+  for_each_call([&](call& c) {
+    if (c.state != call_state::free && c.state != call_state::abandoned)
+      stop(c, errc::shutting_down, &counters::cancelled, now);
+  });
+}
+
+// -- time -----------------------------------------------------------------------------
+
+void supervisor::on_tick(instant now) {
+  armed_ = end_of_time;
+  ticking_ = true;
+  wheel_.expire(now, [&](wheel_entry& due) { time_out(static_cast<call&>(due), now); });
+  ticking_ = false;
+  arm(wheel_.next());
+}
+
+void supervisor::set_timer(call& c, instant due) {
+  wheel_.cancel(c);
+  if (due != end_of_time && wheel_.insert(c, due))
+    arm(c.due());
+}
+
+void supervisor::arm(instant due) {
+  if (!ticking_ && due < armed_) {
+    armed_ = due;
+    effects_.wake_at(due);
+  }
+}
+
+// -- the table of calls ---------------------------------------------------------------
+
+supervisor::call* supervisor::find(attempt_id attempt, call_state state) noexcept {
+  if (attempt.slot >= calls_.capacity())
+    return nullptr;
+  auto& c = calls_[attempt.slot];
+  return c.serial == attempt.serial && c.state == state ? &c : nullptr;
+}
+
+template <class F>
+void supervisor::for_each_call(F&& f) {
+  for (std::size_t slot = 0; slot < calls_.capacity(); ++slot)
+    f(calls_[slot]);
+}
+
+} // namespace bulwark

@@ -1,0 +1,272 @@
+#pragma once
+
+#include "bulwark/bulkhead.hpp"
+#include "bulwark/circuit_breaker.hpp"
+#include "bulwark/circuit_view.hpp"
+#include "bulwark/errc.hpp"
+#include "bulwark/paged_array.hpp"
+#include "bulwark/permit.hpp"
+#include "bulwark/retry.hpp"
+#include "bulwark/statistics.hpp"
+#include "bulwark/time.hpp"
+#include "bulwark/timing_wheel.hpp"
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+/// @file The supervisor: the life of a call.
+///
+/// A call that was accepted gets exactly one answer. Between the two it makes one attempt or
+/// several, and each attempt needs leave of the circuit breaker and a permit of the bulkhead. This
+/// is the whole of it:
+///
+///            start                     on_permit
+///   (free) ───────▶ awaiting_probe ─▶ queued ─▶ in_flight ─▶ answered ─▶ (free)
+///                     ▲        └─ skipped where no message is needed ─┘ │  │
+///                     │            backing_off ◀── retry ───────────────┘  │
+///                     └────────────────┘     abandoned ◀── timed out, but ──┘
+///                                                          its function still runs
+///
+/// | state          | waits for                                      | ends at the latest | |
+/// -------------- | ---------------------------------------------- | ------------------------------
+/// | | awaiting_probe | the breaker: may it probe                      | deadline | | queued | the
+/// bulkhead: a permit                         | deadline, queue_timeout        | | in_flight      |
+/// the target's reply                             | deadline, attempt_timeout      | | backing_off
+/// | time                                           | always before the deadline     | | abandoned
+/// | the function's return, to give its worker back | not: it can't be stopped       |
+///
+/// Order of the parts, outermost first: deadline > retry > circuit breaker > bulkhead > attempt
+/// timeout > target. A refusal is no failure in the breaker's books, and a permission that a part
+/// further in refuses is given back.
+///
+/// A supervisor acts on leases and needs no message for a healthy call beside the four that carry
+/// it: it reads the breaker's published view, takes a permit that it already holds, and keeps
+/// deadlines in a wheel of its own. What a call costs doesn't depend on how many others are in
+/// flight.
+
+namespace bulwark {
+
+/// The numbers of a guard's policy; what is not named is off.
+struct supervisor_limits {
+  std::optional<timespan> deadline = std::nullopt;
+  std::optional<timespan> attempt_timeout = std::nullopt;
+  std::optional<retry_limits> retry = std::nullopt;
+  bool breaker = false;
+  bool bulkhead = false;
+  std::optional<timespan> queue_timeout = std::nullopt;
+};
+
+/// What an error means to the parts.
+struct error_class {
+  bool counts = true;    ///< A failure in the breaker's books.
+  bool retryable = true; ///< Worth another attempt.
+};
+
+/// How an attempt's reply is to be taken; nullopt: a success.
+using reply_class = std::optional<error_class>;
+
+/// How a call ended.
+struct call_end {
+  /// What the guard itself says; nullopt: the target's last reply goes to the caller unchanged.
+  std::optional<errc> error;
+  /// What ended the last attempt, where it wasn't a reply of the target.
+  std::optional<errc> last_error;
+  std::uint32_t attempts = 0; ///< That were started.
+  timespan elapsed{0};
+  timespan retry_after{0};
+};
+
+/// What a supervisor wishes to be done. None of it may call the supervisor back.
+struct supervisor_effects {
+  /// Ask the breaker for a probe; to be answered by on_probe().
+  virtual void ask_probe(attempt_id attempt, instant hold_until) = 0;
+  /// Tell the breaker an outcome: `failed` nullopt means that it says nothing.
+  virtual void tell_breaker(const permit& held, std::optional<bool> failed) = 0;
+  /// Ask the bulkhead for a permit; to be answered by on_permit() or on_refused().
+  virtual void ask_permit(attempt_id attempt) = 0;
+  virtual void withdraw(attempt_id attempt) = 0;
+  virtual void return_permits(std::uint32_t count) = 0;
+  /// Send the call's message to the target.
+  virtual void start_attempt(attempt_id attempt) = 0;
+  /// An attempt in flight ended without a reply; the call may go on. A target that understands it
+  /// is told to stop.
+  virtual void cut_attempt(attempt_id attempt, errc why) = 0;
+  /// Exactly once for each call; afterwards the slot is free.
+  virtual void answer(std::uint32_t slot, const call_end& end) = 0;
+  /// Call on_tick() then; replaces an earlier wish.
+  virtual void wake_at(instant due) = 0;
+  /// What an error that the supervisor itself makes means to the parts, by the guard's policy.
+  [[nodiscard]] virtual error_class classify(errc code) const = 0;
+
+protected:
+  ~supervisor_effects() = default;
+};
+
+/// All that a supervisor has counted.
+struct supervisor_books {
+  counters calls;
+  counters
+      breaker; ///< Attempts, as the breaker sees them; cancelled: said nothing about the target.
+  counters bulkhead; ///< Attempts, as the bulkhead sees them.
+  std::uint64_t attempts = 0;
+  std::uint64_t retries = 0;
+  std::uint64_t late_replies = 0; ///< Dropped: their attempt had ended.
+  std::uint64_t abandoned = 0;    ///< Timed out, but the function went on.
+  latency_histogram latency;      ///< From acceptance to answer, rejections left out.
+};
+
+/// The life of all calls of one guard. Not thread-safe: it has one owner.
+class supervisor {
+public:
+  struct call_options {
+    std::optional<timespan> deadline = std::nullopt; ///< Instead of the policy's.
+    bool keeps_worker = false;        ///< A function: holds its permit until it returns.
+  };
+
+  /// `view` may be null where limits.breaker is false. `view` and `effects` outlive the supervisor.
+  supervisor(const supervisor_limits& limits, const circuit_view* view, supervisor_effects& effects,
+             instant now, std::uint64_t seed);
+
+  supervisor(const supervisor&) = delete;
+  supervisor& operator=(const supervisor&) = delete;
+
+  /// Takes a free slot for a call, so that the owner can store what belongs to it. Strong exception
+  /// guarantee. start() must follow.
+  [[nodiscard]] std::uint32_t open();
+  /// Accepts the call. It may be answered before this returns.
+  void start(std::uint32_t slot, const call_options& options, instant now);
+
+  /// The target replied. False: the attempt had ended, the reply is dropped.
+  bool on_reply(attempt_id attempt, const reply_class& reply, instant now);
+  /// Whether a reply to `attempt` would be taken.
+  [[nodiscard]] bool awaits_reply(attempt_id attempt) const noexcept;
+
+  void on_probe(attempt_id attempt, const admission& decision, instant now);
+  void on_permit(attempt_id attempt, std::uint32_t extra, bool keep, instant now);
+  void on_refused(attempt_id attempt, errc why, instant now);
+  /// Gives back what is unused, and from now on each permit at once. Returns how many that were:
+  /// the answer to the recall carries them.
+  [[nodiscard]] std::uint32_t on_recall() noexcept;
+
+  /// The attempt did not reach the target, or the target ended before it replied.
+  void on_lost(attempt_id attempt, instant now);
+  /// The target has ended: nobody will reply to what is in flight.
+  void on_target_lost(instant now);
+  /// The breaker or the bulkhead has ended: what waits for it, and what comes, is refused.
+  void on_part_lost(instant now);
+
+  /// The caller takes its call back. Nothing happens where the slot is free.
+  void cancel(std::uint32_t slot, instant now);
+
+  /// Does what became due.
+  void on_tick(instant now);
+
+  /// Refuses new calls with errc::shutting_down. Calls in progress finish where `finish`, else they
+  /// are answered with errc::shutting_down.
+  void shut_down(bool finish, instant now);
+
+  /// Takes new numbers: for calls and attempts that begin from now on.
+  void change_limits(const supervisor_limits& limits) noexcept { limits_ = limits; }
+
+  /// Calls that have no answer yet.
+  [[nodiscard]] std::uint64_t live() const noexcept { return books_.calls.in_flight; }
+  /// Functions that were timed out and still run.
+  [[nodiscard]] std::uint32_t abandoned_running() const noexcept { return abandoned_running_; }
+  /// Permits that calls use, and permits held for the next ones.
+  [[nodiscard]] std::uint32_t permits_in_use() const noexcept { return permits_in_use_; }
+  [[nodiscard]] std::uint32_t permits_unused() const noexcept { return permits_unused_; }
+  [[nodiscard]] const supervisor_books& books() const noexcept { return books_; }
+  [[nodiscard]] bool shutting_down() const noexcept { return shutting_down_; }
+
+private:
+  enum class call_state : std::uint8_t {
+    free,
+    awaiting_probe,
+    queued,
+    in_flight,
+    backing_off,
+    abandoned,
+  };
+
+  // As an entry of the wheel: the one thing that is due next, see the table above.
+  struct call : wheel_entry {
+    instant started{};
+    instant deadline = end_of_time;
+    timespan last_delay{0};
+    permit held; // of the breaker
+    std::uint32_t slot = 0;
+    std::uint32_t serial = 0;
+    std::uint32_t tries = 0;    // attempts begun
+    std::uint32_t attempts = 0; // attempts that reached the target
+    std::optional<errc> last_error;
+    call_state state = call_state::free;
+    bool keeps_worker = false;
+    bool at_breaker = false; // in the breaker's books as in flight
+    bool at_bulkhead = false;
+    bool has_permit = false;
+
+    [[nodiscard]] attempt_id id() const noexcept { return {slot, serial}; }
+  };
+
+  // What became of an attempt, for the books of breaker and bulkhead.
+  enum class outcome : std::uint8_t { succeeded, failed, timed_out, rejected, says_nothing };
+
+  // Why an attempt failed: with nullopt the target's reply says it.
+  struct failure {
+    std::optional<errc> error;
+    bool retryable = false;
+    timespan retry_after{0};
+  };
+
+  supervisor_limits limits_;
+  const circuit_view* view_;
+  supervisor_effects& effects_;
+  random_stream random_;
+  timing_wheel wheel_;
+  instant armed_ = end_of_time; // the wake-up that was last wished for
+  paged_array<call> calls_;
+  std::vector<std::uint32_t> free_slots_;
+  supervisor_books books_;
+  std::uint32_t last_serial_ = 0;
+  std::uint32_t permits_in_use_ = 0;
+  std::uint32_t permits_unused_ = 0;
+  std::uint32_t abandoned_running_ = 0;
+  std::uint32_t waiting_ = 0; // calls in the bulkhead's queue
+  bool keeps_permits_ = false;
+  bool ticking_ = false;
+  bool failure_told_ = false; // and no success since
+  bool part_lost_ = false;
+  bool shutting_down_ = false;
+
+  // An attempt on its way inwards.
+  void begin_attempt(call& c, instant now);
+  void enter_bulkhead(call& c, instant now);
+  void launch(call& c, instant now);
+  [[nodiscard]] std::optional<rejection> outdated(call& c, instant now) const noexcept;
+
+  // An attempt on its way outwards.
+  void settle_breaker(call& c, outcome result);
+  void settle_bulkhead(call& c, outcome result);
+  void tell_success(const permit& held);
+  void release_permit(call& c);
+  void refuse(call& c, const rejection& why, instant now);
+  void fail_attempt(call& c, const failure& why, instant now);
+  void time_out(call& c, instant now);
+  void abandon(call& c, errc why, std::uint64_t counters::*book, instant now);
+  void lose(call& c, instant now);
+  void stop(call& c, errc why, std::uint64_t counters::*book, instant now);
+  void finish(call& c, std::optional<errc> error, std::uint64_t counters::*book,
+              timespan retry_after, instant now);
+  void answer(call& c, std::optional<errc> error, std::uint64_t counters::*book,
+              timespan retry_after, instant now);
+
+  [[nodiscard]] call* find(attempt_id attempt, call_state state) noexcept;
+  template <class F>
+  void for_each_call(F&& f);
+  void set_timer(call& c, instant due);
+  void arm(instant due);
+  void free_slot(call& c);
+};
+
+} // namespace bulwark
