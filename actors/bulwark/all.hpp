@@ -1,0 +1,15 @@
+#pragma once
+
+// Everything: the cores, the actors, what is for code outside of actors.
+
+#include "bulwark/bulkhead.hpp"
+#include "bulwark/circuit_breaker.hpp"
+#include "bulwark/classification.hpp"
+#include "bulwark/errc.hpp"
+#include "bulwark/exceptions.hpp"
+#include "bulwark/failure_report.hpp"
+#include "bulwark/guard.hpp"
+#include "bulwark/node.hpp"
+#include "bulwark/protocol.hpp"
+#include "bulwark/retry.hpp"
+#include "bulwark/statistics.hpp"

@@ -1,0 +1,235 @@
+#include "bulwark/bulkhead_actor.hpp"
+
+#include "bulwark/supervisor_actor.hpp"
+
+#include <exception>
+#include <utility>
+
+namespace bulwark {
+
+namespace {
+
+constexpr std::uint64_t serial_bits = 32;
+
+ticket_id ticket_of(attempt_id attempt) noexcept {
+  return (ticket_id{attempt.slot} << serial_bits) | attempt.serial;
+}
+
+attempt_id attempt_of(ticket_id ticket) noexcept {
+  return {.slot = static_cast<std::uint32_t>(ticket >> serial_bits),
+          .serial = static_cast<std::uint32_t>(ticket)};
+}
+
+} // namespace
+
+bulkhead_actor::bulkhead_actor(caf::actor_config& config, settings init)
+    : caf::event_based_actor(config), self_(std::move(init)), core_(self_.policy, *this) {}
+
+const char* bulkhead_actor::name() const {
+  return "bulwark.bulkhead";
+}
+
+caf::behavior bulkhead_actor::make_behavior() {
+  compat::set_down_handler(this, [this](const caf::down_msg& down) { on_down(down); });
+  return {
+      [this](const permit_request& request) {
+        core_.ask(attach(current_sender()), ticket_of(request.attempt));
+      },
+      [this](const permit_withdrawal& withdrawal) {
+        core_.withdraw(attach(current_sender()), ticket_of(withdrawal.attempt));
+      },
+      [this](const permit_return& permits) {
+        core_.give_back(attach(current_sender()), permits.count);
+        after_event();
+      },
+      [this](const lease_answer& answer) {
+        core_.on_recalled(attach(current_sender()), answer.round, answer.returned);
+        after_event();
+      },
+      [this](attach_atom) {
+        attach(current_sender());
+        compat::tell(current_sender(), change_policy_atom_v, self_.policy);
+      },
+      [this](const books_report& report) { holders_.on_report(report); },
+      [this](call_atom, const caf::actor& target, const caf::message& content) {
+        return compat::forward(this, supervisor(), caf::make_message(call_atom_v, target, content));
+      },
+      [this](execute_atom, const work& job) { return execute(job, unbounded); },
+      [this](execute_atom, const work& job, timespan timeout) { return execute(job, timeout); },
+      [this](available_capacity_atom) {
+        auto promise = make_response_promise();
+        when_settled([this, promise]() mutable { promise.deliver(core_.free()); });
+        return promise;
+      },
+      [this](change_policy_atom, const bulkhead_policy& policy) { return change_policy(policy); },
+      [this](const stats_request& request) {
+        auto asker = current_sender();
+        when_settled([this, request, asker] { compat::tell(asker, request, address(), stats()); });
+      },
+      [this](get_stats_atom) {
+        auto promise = make_response_promise();
+        when_settled([this, promise]() mutable { promise.deliver(stats()); });
+        return promise;
+      },
+      [this](shutdown_atom) { return shut_down(false); },
+      [this](shutdown_atom, bool wait) { return shut_down(wait); },
+  };
+}
+
+// -- holders ------------------------------------------------------------------------------
+
+holder_id bulkhead_actor::attach(const caf::strong_actor_ptr& holder) {
+  auto address = caf::actor_cast<caf::actor_addr>(holder);
+  if (holders_.attach(address)) {
+    compat::watch(this, holder);
+    ids_[address] = ++last_id_;
+    addresses_[last_id_] = address;
+  }
+  return ids_[address];
+}
+
+void bulkhead_actor::on_down(const caf::down_msg& down) {
+  if (!holders_.on_down(down.source))
+    return;
+  const auto id = ids_[down.source];
+  ids_.erase(down.source);
+  addresses_.erase(id);
+  core_.lose(id);
+  after_event();
+}
+
+template <class T>
+void bulkhead_actor::tell_holder(holder_id holder, const T& content) {
+  if (auto i = addresses_.find(holder); i != addresses_.end())
+    compat::deliver(caf::actor_cast<caf::strong_actor_ptr>(i->second), ctrl(),
+                    caf::make_message_id(), caf::make_message(content), context());
+}
+
+void bulkhead_actor::grant(holder_id holder, ticket_id ticket, std::uint32_t extra, bool keep) {
+  tell_holder(holder, permit_grant{.attempt = attempt_of(ticket), .extra = extra, .keep = keep});
+}
+
+void bulkhead_actor::refuse(holder_id holder, ticket_id ticket, errc why) {
+  tell_holder(holder, permit_refusal{.attempt = attempt_of(ticket), .why = why});
+}
+
+void bulkhead_actor::recall(holder_id holder, std::uint64_t round) {
+  tell_holder(holder, lease_recall{.round = round});
+}
+
+// -- functions ------------------------------------------------------------------------------
+
+caf::actor bulkhead_actor::supervisor() {
+  if (!supervisor_) {
+    supervisor_ = spawn<supervisor_actor>(supervisor_actor::settings{
+        .name = self_.name,
+        .limits = {.bulkhead = true, .queue_timeout = self_.policy.queue_timeout},
+        .bulkhead_name = self_.name,
+        .bulkhead = caf::weak_actor_ptr{ctrl()},
+        .timeout_manager = self_.timeout_manager,
+    });
+  }
+  return supervisor_;
+}
+
+caf::delegated<caf::message> bulkhead_actor::execute(const work& job, timespan timeout) {
+  if (!pool_)
+    pool_ = spawn(worker_pool_actor, self_.threads);
+  return compat::forward(this, supervisor(),
+                         caf::make_message(execute_atom_v, pool_, timeout, job));
+}
+
+caf::behavior worker_pool_actor(caf::event_based_actor* self,
+                                std::shared_ptr<worker_pool> threads) {
+  return {
+      [self, threads](const work& job) -> caf::result<caf::message> {
+        const auto& element = *self->current_mailbox_element();
+        auto answer = [job, to = element.sender, id = element.mid.response_id(),
+                       from = caf::strong_actor_ptr{self->ctrl()}] {
+          caf::message result;
+          try {
+            result = (*job.run)();
+          } catch (const std::exception& error) {
+            result = caf::make_message(caf::make_error(caf::sec::runtime_error, error.what()));
+          } catch (...) {
+            result =
+                caf::make_message(caf::make_error(caf::sec::runtime_error, "unknown exception"));
+          }
+          compat::deliver(to, from, id, std::move(result), nullptr);
+        };
+        try {
+          threads->submit(std::move(answer));
+        } catch (const std::exception& error) {
+          return caf::make_error(caf::sec::runtime_error, error.what());
+        }
+        return caf::delegated<caf::message>{};
+      },
+  };
+}
+
+// -- a bulkhead's own life --------------------------------------------------------------------
+
+/// Calls `then` when what is leased is what is in use, and all that was counted is told.
+template <class F>
+void bulkhead_actor::when_settled(F then) {
+  core_.recall_all();
+  // A holder answers in order: its books come after its permits.
+  holders_.gather(this, std::move(then));
+}
+
+void bulkhead_actor::after_event() {
+  if (core_.shutting_down() && core_.leased() == 0 && core_.queued() == 0) {
+    for (auto& promise : std::exchange(shutdowns_, {}))
+      promise.deliver(caf::unit);
+    quit(caf::exit_reason::user_shutdown);
+  }
+}
+
+caf::response_promise bulkhead_actor::shut_down(bool wait) {
+  auto promise = make_response_promise();
+  core_.shut_down(wait);
+  if (wait) {
+    shutdowns_.push_back(promise);
+    after_event();
+  } else {
+    promise.deliver(caf::unit);
+    quit(caf::exit_reason::user_shutdown);
+  }
+  return promise;
+}
+
+caf::result<void> bulkhead_actor::change_policy(const bulkhead_policy& policy) {
+  if (const auto mistakes = find_mistakes(policy); !mistakes.empty())
+    return make_failure(errc::invalid_policy,
+                        {.part = self_.name, .last_error = to_string(mistakes)});
+  self_.policy = policy;
+  core_.change_policy(policy);
+  for (const auto& holder : holders_.addresses())
+    compat::tell(caf::actor_cast<caf::strong_actor_ptr>(holder), change_policy_atom_v, policy);
+  return caf::unit;
+}
+
+bulkhead_stats bulkhead_actor::stats() const {
+  const auto books = holders_.total(&books_report::bulkhead);
+  return {.name = self_.name,
+          .max_workers = self_.policy.max_workers,
+          .queue_size = self_.policy.queue_size,
+          .active = core_.leased(),
+          .queued = core_.queued(),
+          .completed = books.succeeded,
+          .failed = books.failed,
+          .rejected = books.rejected,
+          .timed_out = books.timed_out,
+          .cancelled = books.cancelled,
+          .abandoned = holders_.abandoned(),
+          .calls = books.calls};
+}
+
+void bulkhead_actor::on_exit() {
+  for (auto& promise : shutdowns_)
+    promise.deliver(caf::unit);
+  supervisor_ = nullptr;
+  pool_ = nullptr;
+}
+
+} // namespace bulwark

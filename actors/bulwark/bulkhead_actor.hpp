@@ -1,0 +1,71 @@
+#pragma once
+
+#include "bulwark/bulkhead.hpp"
+#include "bulwark/holders.hpp"
+#include "bulwark/protocol.hpp"
+#include "bulwark/worker_pool.hpp"
+
+#include <caf/all.hpp>
+
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace bulwark {
+
+/// The actor that owns a bulkhead. What it answers: protocol.hpp; how it decides: bulkhead.hpp.
+class bulkhead_actor : public caf::event_based_actor, private bulkhead_effects {
+public:
+  struct settings {
+    std::string name;
+    bulkhead_policy policy; ///< Requires: has no mistakes.
+    caf::strong_actor_ptr timeout_manager;
+    caf::weak_actor_ptr registry;
+    std::shared_ptr<worker_pool> threads; ///< For `execute`; joined by the node.
+  };
+
+  bulkhead_actor(caf::actor_config& config, settings init);
+
+  /// As the registry lists it. Thread-safe.
+  [[nodiscard]] const std::string& part_name() const noexcept { return self_.name; }
+
+  const char* name() const override;
+  void on_exit() override;
+
+protected:
+  caf::behavior make_behavior() override;
+
+private:
+  settings self_;
+  bulkhead core_;
+  holders holders_;
+  std::unordered_map<caf::actor_addr, holder_id> ids_;
+  std::unordered_map<holder_id, caf::actor_addr> addresses_;
+  holder_id last_id_ = 0;
+  caf::actor supervisor_; // carries `call` and `execute`; spawned at the first one
+  caf::actor pool_;       // makes a target of the threads
+  std::vector<caf::response_promise> shutdowns_; // to be answered at the end
+
+  holder_id attach(const caf::strong_actor_ptr& holder);
+  void on_down(const caf::down_msg& down);
+  void after_event();
+  caf::delegated<caf::message> execute(const work& job, timespan timeout);
+  caf::result<void> change_policy(const bulkhead_policy& policy);
+  caf::response_promise shut_down(bool wait);
+  template <class F>
+  void when_settled(F then);
+  caf::actor supervisor();
+  [[nodiscard]] bulkhead_stats stats() const;
+  template <class T>
+  void tell_holder(holder_id holder, const T& content);
+
+  void grant(holder_id holder, ticket_id ticket, std::uint32_t extra, bool keep) override;
+  void refuse(holder_id holder, ticket_id ticket, errc why) override;
+  void recall(holder_id holder, std::uint64_t round) override;
+};
+
+/// A bulkhead's threads as a target: answers `work` with what the function returns.
+caf::behavior worker_pool_actor(caf::event_based_actor* self, std::shared_ptr<worker_pool> threads);
+
+} // namespace bulwark

@@ -1,0 +1,130 @@
+#pragma once
+
+#include <caf/action.hpp>
+#include <caf/actor_clock.hpp>
+#include <caf/actor_system.hpp>
+#include <caf/config.hpp>
+#include <caf/disposable.hpp>
+#include <caf/event_based_actor.hpp>
+#include <caf/mailbox_element.hpp>
+#include <caf/message_id.hpp>
+#include <caf/send.hpp>
+
+#include <string_view>
+#include <utility>
+
+#if CAF_MAJOR_VERSION >= 1
+#include <caf/scheduler.hpp>
+#else
+#include <caf/execution_unit.hpp>
+#include <caf/string_view.hpp>
+#endif
+
+// All that differs between CAF 0.18.7 and 1.1 and that bulwark uses. No other file names a version.
+
+#define BULWARK_DEPRECATED_BEGIN                                                                   \
+  _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wdeprecated-declarations\"")
+#define BULWARK_DEPRECATED_END _Pragma("GCC diagnostic pop")
+
+namespace bulwark::compat {
+
+#if CAF_MAJOR_VERSION >= 1
+/// The second argument of abstract_actor::enqueue.
+using enqueue_context = caf::scheduler;
+/// What CAF's enum inspection hands to from_string.
+using text_view = std::string_view;
+#else
+using enqueue_context = caf::execution_unit;
+using text_view = caf::string_view;
+#endif
+
+inline caf::mailbox_element_ptr make_element(caf::strong_actor_ptr sender, caf::message_id id,
+                                             caf::message content) {
+#if CAF_MAJOR_VERSION >= 1
+  return caf::make_mailbox_element(std::move(sender), id, std::move(content));
+#else
+  return caf::make_mailbox_element(std::move(sender), id, {}, std::move(content));
+#endif
+}
+
+/// Puts `content` into the mailbox of `receiver`: what sending comes down to in every version.
+inline void deliver(const caf::strong_actor_ptr& receiver, caf::strong_actor_ptr sender,
+                    caf::message_id id, caf::message content, enqueue_context* context) {
+  if (receiver)
+    receiver->enqueue(make_element(std::move(sender), id, std::move(content)), context);
+}
+
+/// Sends from nobody, from any thread.
+template <class... Ts>
+void tell(const caf::strong_actor_ptr& receiver, Ts&&... xs) {
+  deliver(receiver, nullptr, caf::make_message_id(), caf::make_message(std::forward<Ts>(xs)...),
+          nullptr);
+}
+
+/// `self->request(receiver, infinite, xs…)`, for actors and scoped actors.
+template <class Self, class... Ts>
+auto request(Self&& self, const caf::actor& receiver, Ts&&... xs) {
+#if CAF_MAJOR_VERSION >= 1
+  return self->mail(std::forward<Ts>(xs)...).request(receiver, caf::infinite);
+#else
+  return self->request(receiver, caf::infinite, std::forward<Ts>(xs)...);
+#endif
+}
+
+/// Hands the request that `self` is handling on to `receiver`, who answers it with regard to
+/// `content`.
+inline caf::delegated<caf::message> forward(caf::event_based_actor* self,
+                                            const caf::actor& receiver, caf::message content) {
+  const auto& element = *self->current_mailbox_element();
+  deliver(caf::actor_cast<caf::strong_actor_ptr>(receiver), element.sender, element.mid,
+          std::move(content), self->context());
+  return {};
+}
+
+/// Has `f(message&)` take what no handler of `self` takes. `f` returns caf::skippable_result.
+template <class F>
+void set_fallback(caf::event_based_actor* self, F f) {
+  BULWARK_DEPRECATED_BEGIN
+  self->set_default_handler(std::move(f));
+  BULWARK_DEPRECATED_END
+}
+
+/// Has `f(const down_msg&)` take the end of all actors watched by watch().
+template <class F>
+void set_down_handler(caf::event_based_actor* self, F f) {
+  BULWARK_DEPRECATED_BEGIN
+  self->set_down_handler(std::move(f));
+  BULWARK_DEPRECATED_END
+}
+
+/// `self` is told when `whom` ends, at once where it has ended.
+template <class Handle>
+void watch(caf::event_based_actor* self, const Handle& whom) {
+  BULWARK_DEPRECATED_BEGIN
+  self->monitor(whom);
+  BULWARK_DEPRECATED_END
+}
+
+/// `self` stops being told.
+template <class Handle>
+void unwatch(caf::event_based_actor* self, const Handle& whom) {
+  BULWARK_DEPRECATED_BEGIN
+  self->demonitor(whom);
+  BULWARK_DEPRECATED_END
+}
+
+/// Runs `f` in the context of `self` at `due`, unless `self` has ended by then or the result is
+/// disposed.
+template <class F>
+caf::disposable schedule(caf::event_based_actor* self, caf::actor_clock::time_point due, F f) {
+  auto& clock = self->system().clock();
+  auto weak = caf::weak_actor_ptr{self->ctrl()};
+#if CAF_MAJOR_VERSION >= 1
+  return clock.schedule(due, caf::make_single_shot_action(std::move(f)), std::move(weak));
+#else
+  return clock.schedule(due, caf::make_action(std::move(f), caf::action::state::waiting),
+                        std::move(weak));
+#endif
+}
+
+} // namespace bulwark::compat

@@ -1,0 +1,60 @@
+#pragma once
+
+#include "bulwark/circuit_breaker.hpp"
+#include "bulwark/holders.hpp"
+#include "bulwark/protocol.hpp"
+
+#include <caf/all.hpp>
+
+#include <memory>
+#include <string>
+#include <unordered_set>
+
+namespace bulwark {
+
+/// The actor that owns a circuit breaker. What it answers: protocol.hpp; how it decides:
+/// circuit_breaker.hpp.
+class circuit_breaker_actor : public caf::event_based_actor, private circuit_observer {
+public:
+  struct settings {
+    std::string name;
+    circuit_breaker_policy policy; ///< Requires: has no mistakes.
+    caf::strong_actor_ptr timeout_manager;
+    caf::weak_actor_ptr registry;
+  };
+
+  circuit_breaker_actor(caf::actor_config& config, settings init);
+
+  /// What supervisors read without asking. Thread-safe.
+  [[nodiscard]] std::shared_ptr<const circuit_view> view() const noexcept { return view_; }
+
+  /// As the registry lists it. Thread-safe.
+  [[nodiscard]] const std::string& part_name() const noexcept { return self_.name; }
+
+  const char* name() const override;
+  void on_exit() override;
+
+protected:
+  caf::behavior make_behavior() override;
+
+private:
+  settings self_;
+  std::shared_ptr<circuit_view> view_ = std::make_shared<circuit_view>();
+  circuit_breaker core_;
+  holders holders_;
+  std::unordered_set<caf::actor_addr> subscribers_;
+  caf::actor supervisor_; // carries `call`; spawned at the first one
+  std::uint64_t transitions_ = 0;
+  instant armed_ = end_of_time;
+
+  [[nodiscard]] instant now() const;
+  void after_event();
+  void decide(const probe_request& request);
+  void take_outcome(const outcome_report& report);
+  caf::result<void> change_policy(const circuit_breaker_policy& policy);
+  caf::actor supervisor();
+  [[nodiscard]] circuit_breaker_stats stats() const;
+  void on_transition(const circuit_transition& change) override;
+};
+
+} // namespace bulwark

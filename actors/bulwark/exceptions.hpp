@@ -1,0 +1,62 @@
+#pragma once
+
+#include "bulwark/errc.hpp"
+#include "bulwark/failure_report.hpp"
+
+#include <exception>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+namespace bulwark {
+
+/// What bulwark throws outside of actors; what() is a sentence for an operator.
+class resilience_error : public std::runtime_error {
+public:
+  resilience_error(errc code, failure_report report)
+      : std::runtime_error(describe(code, report)), code_(code), report_(std::move(report)) {
+    report_.code = code;
+  }
+
+  [[nodiscard]] errc code() const noexcept { return code_; }
+  [[nodiscard]] const failure_report& report() const noexcept { return report_; }
+
+private:
+  errc code_;
+  failure_report report_;
+};
+
+/// errc::circuit_open.
+class circuit_breaker_error : public resilience_error {
+  using resilience_error::resilience_error;
+};
+
+/// errc::retries_exhausted.
+class retry_error : public resilience_error {
+public:
+  retry_error(failure_report report, std::exception_ptr last)
+      : resilience_error(errc::retries_exhausted, std::move(report)), last_(std::move(last)) {}
+
+  /// What the last attempt threw.
+  [[nodiscard]] const std::exception_ptr& last_exception() const noexcept { return last_; }
+
+private:
+  std::exception_ptr last_;
+};
+
+/// errc::timed_out.
+class timeout_error : public resilience_error {
+  using resilience_error::resilience_error;
+};
+
+/// errc::bulkhead_full, and errc::shutting_down of a bulkhead.
+class bulkhead_error : public resilience_error {
+  using resilience_error::resilience_error;
+};
+
+/// A policy out of range (errc::invalid_policy), or a name that is in use (errc::duplicate_name).
+class policy_error : public resilience_error {
+  using resilience_error::resilience_error;
+};
+
+} // namespace bulwark

@@ -1,0 +1,40 @@
+#pragma once
+
+#include "bulwark/bulkhead.hpp"
+#include "bulwark/classification.hpp"
+#include "bulwark/policy.hpp"
+#include "bulwark/time.hpp"
+
+#include <caf/actor.hpp>
+
+#include <cstdint>
+#include <optional>
+#include <variant>
+
+namespace bulwark {
+
+/// Whether a guard tells its target, by `cancel, uint64_t request`, that nobody waits for a reply
+/// any more (the number is the request's message id).
+enum class cancel_signal : std::uint8_t {
+  automatic, ///< Typed targets whose interface has it, and guards.
+  on,        ///< A dynamically typed target that understands it.
+  off,
+};
+
+/// What a guard does. What is not named is off; the order is that of the parts, outermost first.
+struct guard_policy {
+  /// From acceptance to answer, all attempts and waits included; 1 ns .. 100 years.
+  std::optional<timespan> deadline = std::nullopt;
+  /// For one attempt, from its start: waiting for a permit doesn't eat it; 1 ns .. 100 years.
+  std::optional<timespan> attempt_timeout = std::nullopt;
+  std::optional<retry_policy> retry = std::nullopt;
+  /// A policy: the part is the guard's and has its name. An actor: a named part, perhaps shared.
+  std::variant<std::monostate, circuit_breaker_policy, caf::actor> breaker = {};
+  std::variant<std::monostate, bulkhead_policy, caf::actor> bulkhead = {};
+  cancel_signal cancel = cancel_signal::automatic;
+};
+
+/// What is out of range, in the policies it names too; each field with its path.
+policy_mistakes find_mistakes(const guard_policy& policy);
+
+} // namespace bulwark

@@ -1,0 +1,85 @@
+#include "bulwark/holders.hpp"
+
+#include <utility>
+
+namespace bulwark {
+
+void gathering::answered(std::uint64_t number, const caf::actor_addr& by) {
+  if (auto i = rounds_.find(number); i != rounds_.end()) {
+    i->second.missing.erase(by);
+    close_if_complete(number);
+  }
+}
+
+void gathering::lost(const caf::actor_addr& whom) {
+  std::vector<std::uint64_t> touched;
+  for (auto& [number, open] : rounds_) {
+    if (open.missing.erase(whom) > 0)
+      touched.push_back(number);
+  }
+  for (auto number : touched)
+    close_if_complete(number);
+}
+
+bool gathering::awaits(std::uint64_t number, const caf::actor_addr& whom) const {
+  auto i = rounds_.find(number);
+  return i != rounds_.end() && i->second.missing.count(whom) > 0;
+}
+
+void gathering::close_if_complete(std::uint64_t number) {
+  auto i = rounds_.find(number);
+  if (i == rounds_.end() || !i->second.missing.empty())
+    return;
+  auto done = std::move(i->second.done);
+  rounds_.erase(i);
+  done();
+}
+
+bool holders::on_down(const caf::actor_addr& address) {
+  auto i = books_.find(address);
+  if (i == books_.end())
+    return false;
+  ended_.calls += i->second.calls;
+  ended_.breaker += i->second.breaker;
+  ended_.bulkhead += i->second.bulkhead;
+  ended_.abandoned += i->second.abandoned;
+  books_.erase(i);
+  gathering_.lost(address);
+  return true;
+}
+
+void holders::on_report(const books_report& report) {
+  if (auto i = books_.find(report.holder); i != books_.end())
+    i->second = report;
+  gathering_.answered(report.round, report.holder);
+}
+
+void holders::gather(caf::event_based_actor* self, std::function<void()> done) {
+  gathering_.ask(
+      self, addresses(), [](std::uint64_t number) { return books_request{.round = number}; },
+      std::move(done));
+}
+
+counters holders::total(counters books_report::*which) const {
+  auto result = ended_.*which;
+  for (const auto& [address, report] : books_)
+    result += report.*which;
+  return result;
+}
+
+std::uint64_t holders::abandoned() const {
+  auto result = ended_.abandoned;
+  for (const auto& [address, report] : books_)
+    result += report.abandoned;
+  return result;
+}
+
+std::vector<caf::actor_addr> holders::addresses() const {
+  std::vector<caf::actor_addr> result;
+  result.reserve(books_.size());
+  for (const auto& [address, report] : books_)
+    result.push_back(address);
+  return result;
+}
+
+} // namespace bulwark

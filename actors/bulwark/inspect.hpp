@@ -1,0 +1,258 @@
+#pragma once
+
+#include "bulwark/protocol.hpp"
+
+#include <string_view>
+
+/// @file How the protocol's types are serialised. Included by protocol.hpp; not meant alone.
+
+namespace bulwark {
+
+// -- enumerations: by CAF's way, over the text view of its version -----------------------
+
+#define BULWARK_INSPECT_ENUM(type)                                                                 \
+  template <class View>                                                                            \
+  requires(                                                                                        \
+      !std::is_same_v<View, std::string_view> && std::is_same_v<View, compat::text_view>) bool     \
+  from_string(View text, type& x) {                                                                \
+    return from_string(std::string_view{text.data(), text.size()}, x);                             \
+  }                                                                                                \
+  template <class Inspector>                                                                       \
+  bool inspect(Inspector& f, type& x) {                                                            \
+    return caf::default_enum_inspect(f, x);                                                        \
+  }
+
+BULWARK_INSPECT_ENUM(errc)
+BULWARK_INSPECT_ENUM(error_mark)
+BULWARK_INSPECT_ENUM(part_kind)
+BULWARK_INSPECT_ENUM(circuit_state)
+BULWARK_INSPECT_ENUM(transition_cause)
+BULWARK_INSPECT_ENUM(jitter_kind)
+
+#undef BULWARK_INSPECT_ENUM
+
+// -- runtime types ------------------------------------------------------------------------
+
+template <class Inspector>
+bool inspect(Inspector& f, counters& x) {
+  return f.object(x).fields(f.field("calls", x.calls), f.field("succeeded", x.succeeded),
+                            f.field("failed", x.failed), f.field("rejected", x.rejected),
+                            f.field("timed_out", x.timed_out), f.field("cancelled", x.cancelled),
+                            f.field("in_flight", x.in_flight));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, latency_histogram& x) {
+  std::map<std::uint32_t, std::uint64_t> buckets;
+  timespan sum{0};
+  timespan min{0};
+  timespan max{0};
+  if constexpr (!Inspector::is_loading) {
+    buckets = x.buckets();
+    sum = x.sum();
+    min = x.min();
+    max = x.max();
+  }
+  if (!f.object(x).fields(f.field("buckets", buckets), f.field("sum", sum), f.field("min", min),
+                          f.field("max", max)))
+    return false;
+  if constexpr (Inspector::is_loading) {
+    if (!x.restore(buckets, sum, min, max)) {
+      f.emplace_error(caf::sec::field_invariant_check_failed);
+      return false;
+    }
+  }
+  return true;
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, failure_report& x) {
+  return f.object(x).fields(f.field("guard", x.guard), f.field("part", x.part),
+                            f.field("attempts", x.attempts), f.field("elapsed", x.elapsed),
+                            f.field("retry_after", x.retry_after),
+                            f.field("last_error", x.last_error), f.field("code", x.code));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, attempt_id& x) {
+  return f.object(x).fields(f.field("slot", x.slot), f.field("serial", x.serial));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, permit& x) {
+  return f.object(x).fields(f.field("generation", x.generation), f.field("probe", x.probe));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, rejection& x) {
+  return f.object(x).fields(f.field("why", x.why), f.field("retry_after", x.retry_after));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, circuit_breaker_policy& x) {
+  return f.object(x).fields(
+      f.field("failure_threshold", x.failure_threshold),
+      f.field("success_threshold", x.success_threshold), f.field("open_for", x.open_for),
+      f.field("half_open_calls", x.half_open_calls), f.field("failure_on", x.failure_on));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, retry_policy& x) {
+  return f.object(x).fields(
+      f.field("max_attempts", x.max_attempts), f.field("base_delay", x.base_delay),
+      f.field("exponential_base", x.exponential_base), f.field("max_delay", x.max_delay),
+      f.field("jitter", x.jitter), f.field("retry_on", x.retry_on));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, bulkhead_policy& x) {
+  return f.object(x).fields(f.field("max_workers", x.max_workers),
+                            f.field("queue_size", x.queue_size),
+                            f.field("queue_timeout", x.queue_timeout));
+}
+
+// -- what users see -----------------------------------------------------------------------
+
+template <class Inspector>
+bool inspect(Inspector& f, circuit_event& x) {
+  return f.object(x).fields(f.field("name", x.name), f.field("from", x.from), f.field("to", x.to),
+                            f.field("why", x.why), f.field("when", x.when),
+                            f.field("generation", x.generation), f.field("failures", x.failures),
+                            f.field("successes", x.successes));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, rejection_event& x) {
+  return f.object(x).fields(f.field("guard", x.guard), f.field("part", x.part),
+                            f.field("why", x.why), f.field("when", x.when));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, guard_stats& x) {
+  return f.object(x).fields(f.field("name", x.name), f.field("calls", x.calls),
+                            f.field("attempts", x.attempts), f.field("retries", x.retries),
+                            f.field("late_replies", x.late_replies), f.field("latency", x.latency));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, circuit_breaker_stats& x) {
+  return f.object(x).fields(f.field("name", x.name), f.field("state", x.state),
+                            f.field("generation", x.generation), f.field("failures", x.failures),
+                            f.field("successes", x.successes), f.field("probes", x.probes),
+                            f.field("transitions", x.transitions), f.field("calls", x.calls));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, bulkhead_stats& x) {
+  return f.object(x).fields(f.field("name", x.name), f.field("max_workers", x.max_workers),
+                            f.field("queue_size", x.queue_size), f.field("active", x.active),
+                            f.field("queued", x.queued), f.field("completed", x.completed),
+                            f.field("failed", x.failed), f.field("rejected", x.rejected),
+                            f.field("timed_out", x.timed_out), f.field("cancelled", x.cancelled),
+                            f.field("abandoned", x.abandoned), f.field("calls", x.calls));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, timeout_manager_stats& x) {
+  return f.object(x).fields(f.field("name", x.name), f.field("pending", x.pending),
+                            f.field("scheduled", x.scheduled), f.field("fired", x.fired),
+                            f.field("cancelled", x.cancelled), f.field("wake_ups", x.wake_ups),
+                            f.field("calls", x.calls));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, part_info& x) {
+  return f.object(x).fields(f.field("name", x.name), f.field("kind", x.kind),
+                            f.field("address", x.address));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, node_stats& x) {
+  return f.object(x).fields(
+      f.field("guards", x.guards), f.field("circuit_breakers", x.circuit_breakers),
+      f.field("bulkheads", x.bulkheads), f.field("timeout_managers", x.timeout_managers),
+      f.field("total", x.total), f.field("latency", x.latency));
+}
+
+// -- between bulwark's actors ---------------------------------------------------------------
+
+template <class Inspector>
+bool inspect(Inspector& f, probe_request& x) {
+  return f.object(x).fields(f.field("attempt", x.attempt), f.field("hold_for", x.hold_for));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, probe_decision& x) {
+  return f.object(x).fields(f.field("attempt", x.attempt), f.field("granted", x.granted),
+                            f.field("given", x.given), f.field("refused", x.refused));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, outcome_report& x) {
+  return f.object(x).fields(f.field("held", x.held), f.field("failed", x.failed));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, permit_request& x) {
+  return f.object(x).fields(f.field("attempt", x.attempt));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, permit_withdrawal& x) {
+  return f.object(x).fields(f.field("attempt", x.attempt));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, permit_return& x) {
+  return f.object(x).fields(f.field("count", x.count));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, permit_grant& x) {
+  return f.object(x).fields(f.field("attempt", x.attempt), f.field("extra", x.extra),
+                            f.field("keep", x.keep));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, permit_refusal& x) {
+  return f.object(x).fields(f.field("attempt", x.attempt), f.field("why", x.why));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, lease_recall& x) {
+  return f.object(x).fields(f.field("round", x.round));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, lease_answer& x) {
+  return f.object(x).fields(f.field("round", x.round), f.field("returned", x.returned));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, books_request& x) {
+  return f.object(x).fields(f.field("round", x.round));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, books_report& x) {
+  return f.object(x).fields(f.field("round", x.round), f.field("holder", x.holder),
+                            f.field("calls", x.calls), f.field("breaker", x.breaker),
+                            f.field("bulkhead", x.bulkhead), f.field("abandoned", x.abandoned));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, wake_request& x) {
+  return f.object(x).fields(f.field("at", x.at));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, failed_reply& x) {
+  return f.object(x).fields(f.field("reason", x.reason), f.field("lost", x.lost));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, stats_request& x) {
+  return f.object(x).fields(f.field("round", x.round));
+}
+
+} // namespace bulwark

@@ -1,0 +1,43 @@
+#include "bulwark/node.hpp"
+
+#include "bulwark/bulkhead_registry_actor.hpp"
+#include "bulwark/registry_actor.hpp"
+#include "bulwark/timeout_manager_actor.hpp"
+
+namespace bulwark {
+
+node::node(caf::actor_system& system)
+    : system_(system),
+      timeout_manager_(system.spawn<timeout_manager_actor>("timeout_manager")),
+      registry_(system.spawn<registry_actor>()),
+      directory_(std::make_shared<part_directory>(system, timeout_manager_, registry_)),
+      bulkhead_registry_(system.spawn<bulkhead_registry_actor>(directory_)) {
+  const auto announce = [this](std::string name, part_kind kind, const caf::actor& part) {
+    compat::tell(caf::actor_cast<caf::strong_actor_ptr>(registry_), attach_atom_v,
+                 part_info{.name = std::move(name),
+                           .kind = kind,
+                           .address = caf::actor_cast<caf::actor_addr>(part)});
+  };
+  announce("timeout_manager", part_kind::timeout_manager, timeout_manager_);
+  announce("registry", part_kind::registry, registry_);
+  announce("bulkhead_registry", part_kind::bulkhead_registry, bulkhead_registry_);
+}
+
+node::~node() {
+  shut_down();
+}
+
+void node::shut_down() {
+  if (std::exchange(ended_, true))
+    return;
+  caf::scoped_actor self{system_};
+  compat::request(self, registry_, shutdown_all_atom_v)
+      .receive([](caf::unit_t) {}, [](const caf::error&) {});
+  for (auto* part : {&bulkhead_registry_, &timeout_manager_, &registry_}) {
+    compat::tell(caf::actor_cast<caf::strong_actor_ptr>(*part), shutdown_atom_v);
+    self->wait_for(*part);
+  }
+  directory_->join_threads();
+}
+
+} // namespace bulwark

@@ -1,0 +1,114 @@
+#pragma once
+
+#include "bulwark/exceptions.hpp"
+#include "bulwark/guard.hpp"
+#include "bulwark/part_directory.hpp"
+#include "bulwark/protocol.hpp"
+
+#include <caf/all.hpp>
+
+#include <memory>
+#include <string>
+
+namespace bulwark {
+
+/// The resilience runtime of one actor system: its registry, its timeout manager, its guards and
+/// parts.
+///
+///     bulwark::node node{sys};
+///     auto safe_db = node.guard("db", db, {.deadline = 5s, .retry = bulwark::retry_policy{}});
+///
+/// Ends all of them, in order, when it is destroyed. Do that outside of actors: it waits.
+///
+/// Thread safety: guard(), circuit_breaker() and bulkhead() may be called from any thread, and from
+/// actors.
+class node {
+public:
+  explicit node(caf::actor_system& system);
+  node(const node&) = delete;
+  node& operator=(const node&) = delete;
+  ~node();
+
+  /// An actor that stands for `target`: the same handle type, the same messages, the same replies,
+  /// and exactly one answer to each request. Lives as long as somebody has its handle.
+  ///
+  /// It answers some messages of bulwark itself, and does not hand them on: `get_stats`,
+  /// `shutdown`, `cancel`, `call`, `run`.
+  ///
+  /// Throws policy_error: errc::invalid_policy where a field is out of range (the text names each),
+  /// errc::duplicate_name where a guard of that name is alive, or where the name is a part's with
+  /// another policy.
+  template <class Handle>
+  [[nodiscard]] Handle guard(const std::string& name, const Handle& target,
+                             const guard_policy& policy) {
+    return caf::actor_cast<Handle>(
+        directory_->guard(name, caf::actor_cast<caf::strong_actor_ptr>(target), policy));
+  }
+
+  /// The circuit breaker of that name, for the policy of guards and for its own messages. The same
+  /// name again gives the same part. Throws policy_error as guard() does.
+  caf::actor circuit_breaker(const std::string& name, const circuit_breaker_policy& policy = {}) {
+    return directory_->circuit_breaker(name, policy, true);
+  }
+
+  /// The bulkhead of that name; the same.
+  caf::actor bulkhead(const std::string& name, const bulkhead_policy& policy = {}) {
+    return directory_->bulkhead(name, policy, true);
+  }
+
+  [[nodiscard]] const caf::actor& timeout_manager() const noexcept { return timeout_manager_; }
+  [[nodiscard]] const caf::actor& registry() const noexcept { return registry_; }
+  [[nodiscard]] const caf::actor& bulkhead_registry() const noexcept { return bulkhead_registry_; }
+  [[nodiscard]] caf::actor_system& system() const noexcept { return system_; }
+
+  /// Ends everything: guards first, who answer what is in flight with errc::shutting_down, then
+  /// parts, then the node's own actors. Waits for functions that bulkheads run. A second call does
+  /// nothing.
+  void shut_down();
+
+private:
+  caf::actor_system& system_;
+  caf::actor timeout_manager_;
+  caf::actor registry_;
+  std::shared_ptr<part_directory> directory_;
+  caf::actor bulkhead_registry_;
+  bool ended_ = false;
+};
+
+/// Bounds one call, whoever is called: as self->request(target, …), but with the node's timeout
+/// manager instead of CAF's clock. The answer is the target's, or errc::timed_out.
+///
+///     bulwark::wait_for(self, node.timeout_manager(), 2s, db, get_atom_v, 42).then(on_value,
+///     on_error);
+template <class Self, class... Ts>
+auto wait_for(Self&& self, const caf::actor& timeout_manager, timespan timeout,
+              const caf::actor& target, Ts&&... content) {
+  return compat::request(self, timeout_manager, run_atom_v, target, timeout,
+                         caf::make_message(std::forward<Ts>(content)...));
+}
+
+/// A function and its arguments for a bulkhead's threads: `request(bulkhead, execute_atom_v,
+/// make_work(f, x…))`. What the function returns is the answer, what it throws is
+/// sec::runtime_error with its text.
+template <class F, class... Ts>
+work make_work(F f, Ts... args) {
+  return work{std::make_shared<std::function<caf::message()>>(
+      [f = std::move(f), args = std::make_tuple(std::move(args)...)]() mutable {
+        using result = decltype(std::apply(f, args));
+        if constexpr (std::is_void_v<result>) {
+          std::apply(f, args);
+          return caf::make_message();
+        } else {
+          return caf::make_message(std::apply(f, args));
+        }
+      })};
+}
+
+/// Runs `f(args…)` on the threads of `bulkhead`: the answer is what it returns.
+template <class Self, class F, class... Ts>
+auto execute(Self&& self, const caf::actor& bulkhead, F f, Ts... args) {
+  return compat::request(self, bulkhead, execute_atom_v,
+                         make_work(std::move(f), std::move(args)...));
+}
+
+} // namespace bulwark

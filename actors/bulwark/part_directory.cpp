@@ -1,0 +1,236 @@
+#include "bulwark/part_directory.hpp"
+
+#include "bulwark/bulkhead_actor.hpp"
+#include "bulwark/circuit_breaker_actor.hpp"
+#include "bulwark/exceptions.hpp"
+#include "bulwark/supervisor_actor.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace bulwark {
+
+namespace {
+
+[[noreturn]] void refuse_name(part_kind kind, const std::string& name, std::string reason) {
+  throw policy_error{
+      errc::duplicate_name,
+      {.part = name, .last_error = "a " + to_string(kind) + " " + std::move(reason)}};
+}
+
+void require_no_mistakes(const std::string& name, const policy_mistakes& mistakes) {
+  if (!mistakes.empty())
+    throw policy_error{errc::invalid_policy, {.part = name, .last_error = to_string(mistakes)}};
+}
+
+policy_mistakes mistakes_of(const circuit_breaker_policy& policy) {
+  return find_mistakes(limits_of(policy));
+}
+policy_mistakes mistakes_of(const bulkhead_policy& policy) {
+  return find_mistakes(policy);
+}
+
+caf::strong_actor_ptr lock(const caf::weak_actor_ptr& part) {
+  auto strong = caf::actor_cast<caf::strong_actor_ptr>(part);
+  return strong && !strong->get()->getf(caf::abstract_actor::is_cleaned_up_flag) ? strong : nullptr;
+}
+
+/// The actor as T, null where it is another's, or of another process.
+template <class T>
+T* as(const caf::actor& part) {
+  return part ? dynamic_cast<T*>(caf::actor_cast<caf::abstract_actor*>(part)) : nullptr;
+}
+
+bool understands_cancel(const caf::strong_actor_ptr& target, cancel_signal wish) {
+  if (wish != cancel_signal::automatic)
+    return wish == cancel_signal::on;
+  const auto* actor = target->get();
+  if (dynamic_cast<const supervisor_actor*>(actor) != nullptr)
+    return true;
+  const auto types = actor->message_types();
+  return std::any_of(types.begin(), types.end(), [](const std::string& signature) {
+    return signature.find("bulwark::cancel_atom") != std::string::npos;
+  });
+}
+
+} // namespace
+
+part_directory::part_directory(caf::actor_system& system, caf::actor timeout_manager,
+                               caf::actor registry)
+    : system_(system),
+      timeout_manager_(std::move(timeout_manager)),
+      registry_(std::move(registry)) {}
+
+template <class Policy, class Spawn>
+caf::actor part_directory::find_or_spawn(entries<Policy>& where, part_kind kind,
+                                         const std::string& name, const Policy& policy, bool keep,
+                                         Spawn spawn) {
+  require_no_mistakes(name, mistakes_of(policy));
+  std::lock_guard guard{mutex_};
+  auto& found = where[name];
+  auto part = caf::actor_cast<caf::actor>(lock(found.part));
+  if (!part) {
+    part = spawn(name, policy);
+    found = {.part = caf::actor_cast<caf::weak_actor_ptr>(part), .kept = {}, .policy = policy};
+    announce(name, kind, caf::actor_cast<caf::strong_actor_ptr>(part));
+  } else if (!(found.policy == policy)) {
+    refuse_name(kind, name, "of that name has another policy");
+  }
+  if (keep)
+    found.kept = part;
+  return part;
+}
+
+caf::actor part_directory::circuit_breaker(const std::string& name,
+                                           const circuit_breaker_policy& policy, bool keep) {
+  return find_or_spawn(
+      circuit_breakers_, part_kind::circuit_breaker, name, policy, keep,
+      [this](const auto& n, const auto& p) { return spawn_circuit_breaker(n, p); });
+}
+
+caf::actor part_directory::bulkhead(const std::string& name, const bulkhead_policy& policy,
+                                    bool keep) {
+  return find_or_spawn(bulkheads_, part_kind::bulkhead, name, policy, keep,
+                       [this](const auto& n, const auto& p) { return spawn_bulkhead(n, p); });
+}
+
+caf::actor part_directory::create_bulkhead(const std::string& name, const bulkhead_policy& policy) {
+  std::lock_guard guard{mutex_};
+  if (find_bulkhead(name))
+    refuse_name(part_kind::bulkhead, name, "of that name exists");
+  return bulkhead(name, policy, true);
+}
+
+caf::actor part_directory::find_bulkhead(const std::string& name) const {
+  std::lock_guard guard{mutex_};
+  auto i = bulkheads_.find(name);
+  return i == bulkheads_.end() ? caf::actor{} : caf::actor_cast<caf::actor>(lock(i->second.part));
+}
+
+std::vector<caf::actor> part_directory::bulkheads() const {
+  std::lock_guard guard{mutex_};
+  std::vector<caf::actor> result;
+  for (const auto& [name, found] : bulkheads_) {
+    if (auto part = lock(found.part))
+      result.push_back(caf::actor_cast<caf::actor>(part));
+  }
+  return result;
+}
+
+caf::actor part_directory::spawn_circuit_breaker(const std::string& name,
+                                                 const circuit_breaker_policy& policy) {
+  return system_.spawn<circuit_breaker_actor>(circuit_breaker_actor::settings{
+      .name = name,
+      .policy = policy,
+      .timeout_manager = caf::actor_cast<caf::strong_actor_ptr>(timeout_manager_),
+      .registry = caf::actor_cast<caf::weak_actor_ptr>(registry_),
+  });
+}
+
+caf::actor part_directory::spawn_bulkhead(const std::string& name, const bulkhead_policy& policy) {
+  auto threads = std::make_shared<worker_pool>();
+  threads_.push_back(threads);
+  return system_.spawn<bulkhead_actor>(bulkhead_actor::settings{
+      .name = name,
+      .policy = policy,
+      .timeout_manager = caf::actor_cast<caf::strong_actor_ptr>(timeout_manager_),
+      .registry = caf::actor_cast<caf::weak_actor_ptr>(registry_),
+      .threads = std::move(threads),
+  });
+}
+
+void part_directory::announce(const std::string& name, part_kind kind,
+                              const caf::strong_actor_ptr& part) {
+  compat::tell(
+      caf::actor_cast<caf::strong_actor_ptr>(registry_), attach_atom_v,
+      part_info{.name = name, .kind = kind, .address = caf::actor_cast<caf::actor_addr>(part)});
+}
+
+caf::strong_actor_ptr part_directory::guard(const std::string& name,
+                                            const caf::strong_actor_ptr& target,
+                                            const guard_policy& policy) {
+  require_no_mistakes(name, find_mistakes(policy));
+  if (!target)
+    throw policy_error{errc::invalid_policy,
+                       {.guard = name, .last_error = "the target is an invalid handle"}};
+  std::lock_guard lock_directory{mutex_};
+  if (lock(guards_[name]))
+    refuse_name(part_kind::guard, name, "of that name is alive");
+  supervisor_actor::settings init{
+      .name = name,
+      .target = target,
+      .limits = {.deadline = policy.deadline, .attempt_timeout = policy.attempt_timeout},
+      .cancels = understands_cancel(target, policy.cancel),
+      .timeout_manager = caf::actor_cast<caf::strong_actor_ptr>(timeout_manager_),
+      .registry = caf::actor_cast<caf::weak_actor_ptr>(registry_),
+  };
+  if (policy.retry) {
+    init.limits.retry = limits_of(*policy.retry);
+    init.retry_on = policy.retry->retry_on;
+  }
+  add_breaker(init, policy);
+  add_bulkhead(init, policy);
+  auto result =
+      caf::actor_cast<caf::strong_actor_ptr>(system_.spawn<supervisor_actor>(std::move(init)));
+  guards_[name] = caf::actor_cast<caf::weak_actor_ptr>(result);
+  announce(name, part_kind::guard, result);
+  return result;
+}
+
+void part_directory::add_breaker(supervisor_actor::settings& init, const guard_policy& policy) {
+  if (std::holds_alternative<std::monostate>(policy.breaker))
+    return;
+  caf::actor part;
+  if (const auto* own = std::get_if<circuit_breaker_policy>(&policy.breaker))
+    part = circuit_breaker(init.name, *own, false);
+  else
+    part = std::get<caf::actor>(policy.breaker);
+  const auto* breaker = as<circuit_breaker_actor>(part);
+  if (breaker == nullptr)
+    throw policy_error{
+        errc::invalid_policy,
+        {.guard = init.name, .last_error = "guard.breaker is no circuit breaker of this process"}};
+  init.limits.breaker = true;
+  init.breaker = caf::actor_cast<caf::weak_actor_ptr>(part);
+  init.breaker_name = breaker->part_name();
+  init.view = breaker->view();
+  init.keeps_alive.push_back(caf::actor_cast<caf::strong_actor_ptr>(part));
+  // Until the breaker itself has said it, right after the guard's first word.
+  if (auto i = circuit_breakers_.find(init.breaker_name); i != circuit_breakers_.end())
+    init.failure_on = i->second.policy.failure_on;
+}
+
+void part_directory::add_bulkhead(supervisor_actor::settings& init, const guard_policy& policy) {
+  if (std::holds_alternative<std::monostate>(policy.bulkhead))
+    return;
+  caf::actor part;
+  if (const auto* own = std::get_if<bulkhead_policy>(&policy.bulkhead))
+    part = bulkhead(init.name, *own, false);
+  else
+    part = std::get<caf::actor>(policy.bulkhead);
+  const auto* found = as<bulkhead_actor>(part);
+  if (found == nullptr)
+    throw policy_error{
+        errc::invalid_policy,
+        {.guard = init.name, .last_error = "guard.bulkhead is no bulkhead of this process"}};
+  init.limits.bulkhead = true;
+  init.bulkhead = caf::actor_cast<caf::weak_actor_ptr>(part);
+  init.bulkhead_name = found->part_name();
+  init.keeps_alive.push_back(caf::actor_cast<caf::strong_actor_ptr>(part));
+  if (auto i = bulkheads_.find(init.bulkhead_name); i != bulkheads_.end())
+    init.limits.queue_timeout = i->second.policy.queue_timeout;
+}
+
+void part_directory::join_threads() {
+  std::vector<std::weak_ptr<worker_pool>> threads;
+  {
+    std::lock_guard guard{mutex_};
+    threads.swap(threads_);
+  }
+  for (const auto& weak : threads) {
+    if (auto pool = weak.lock())
+      pool->join();
+  }
+}
+
+} // namespace bulwark

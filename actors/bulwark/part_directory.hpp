@@ -1,0 +1,82 @@
+#pragma once
+
+#include "bulwark/guard.hpp"
+#include "bulwark/protocol.hpp"
+#include "bulwark/supervisor_actor.hpp"
+#include "bulwark/worker_pool.hpp"
+
+#include <caf/all.hpp>
+
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace bulwark {
+
+/// The parts of a node by kind and name: makes each once, whoever asks first.
+///
+/// A part that was asked for by name lives as long as the node; one that belongs to a guard lives
+/// as long as the guard.
+///
+/// Thread safety: all members may be called from any thread.
+class part_directory {
+public:
+  part_directory(caf::actor_system& system, caf::actor timeout_manager, caf::actor registry);
+  part_directory(const part_directory&) = delete;
+  part_directory& operator=(const part_directory&) = delete;
+
+  /// The breaker of that name; made where there is none. Throws policy_error where the policy is
+  /// out of range, or where the part has another policy. `keep`: until the node ends.
+  caf::actor circuit_breaker(const std::string& name, const circuit_breaker_policy& policy,
+                             bool keep);
+  /// The same for a bulkhead.
+  caf::actor bulkhead(const std::string& name, const bulkhead_policy& policy, bool keep);
+
+  /// A bulkhead that is new. Throws policy_error where there is one of that name.
+  caf::actor create_bulkhead(const std::string& name, const bulkhead_policy& policy);
+  /// Invalid where there is none of that name.
+  [[nodiscard]] caf::actor find_bulkhead(const std::string& name) const;
+  [[nodiscard]] std::vector<caf::actor> bulkheads() const;
+
+  /// A guard. Throws policy_error where the policy is out of range, names an actor that is no
+  /// breaker or bulkhead of this process, or where a guard of that name is alive.
+  caf::strong_actor_ptr guard(const std::string& name, const caf::strong_actor_ptr& target,
+                              const guard_policy& policy);
+
+  /// Waits until what the bulkheads' threads run has returned. The last thing that is called.
+  void join_threads();
+
+private:
+  template <class Policy>
+  struct entry {
+    caf::weak_actor_ptr part;
+    caf::actor kept; // where it was asked for by name
+    Policy policy;
+  };
+
+  template <class Policy>
+  using entries = std::map<std::string, entry<Policy>>;
+
+  caf::actor_system& system_;
+  caf::actor timeout_manager_;
+  caf::actor registry_;
+  mutable std::recursive_mutex mutex_;
+  entries<circuit_breaker_policy> circuit_breakers_;
+  entries<bulkhead_policy> bulkheads_;
+  std::map<std::string, caf::weak_actor_ptr> guards_;
+  std::vector<std::weak_ptr<worker_pool>> threads_;
+
+  template <class Policy, class Spawn>
+  caf::actor find_or_spawn(entries<Policy>& where, part_kind kind, const std::string& name,
+                           const Policy& policy, bool keep, Spawn spawn);
+  caf::actor spawn_circuit_breaker(const std::string& name, const circuit_breaker_policy& policy);
+  caf::actor spawn_bulkhead(const std::string& name, const bulkhead_policy& policy);
+  void add_breaker(supervisor_actor::settings& init, const guard_policy& policy);
+  void add_bulkhead(supervisor_actor::settings& init, const guard_policy& policy);
+  void announce(const std::string& name, part_kind kind, const caf::strong_actor_ptr& part);
+};
+
+} // namespace bulwark

@@ -1,0 +1,122 @@
+#include "bulwark/protocol.hpp"
+
+#include <array>
+#include <utility>
+
+namespace bulwark {
+
+namespace {
+
+template <class Enum, std::size_t N>
+using names = std::array<std::pair<Enum, std::string_view>, N>;
+
+constexpr names<part_kind, 6> part_kinds{{{part_kind::guard, "guard"},
+                                          {part_kind::circuit_breaker, "circuit_breaker"},
+                                          {part_kind::bulkhead, "bulkhead"},
+                                          {part_kind::timeout_manager, "timeout_manager"},
+                                          {part_kind::registry, "registry"},
+                                          {part_kind::bulkhead_registry, "bulkhead_registry"}}};
+
+constexpr names<error_mark, 3> error_marks{{{error_mark::transient, "transient"},
+                                            {error_mark::permanent, "permanent"},
+                                            {error_mark::client, "client"}}};
+
+constexpr names<circuit_state, 5> circuit_states{{{circuit_state::closed, "closed"},
+                                                  {circuit_state::open, "open"},
+                                                  {circuit_state::half_open, "half_open"},
+                                                  {circuit_state::forced_open, "forced_open"},
+                                                  {circuit_state::disabled, "disabled"}}};
+
+constexpr names<transition_cause, 7> transition_causes{
+    {{transition_cause::failure_threshold, "failure_threshold"},
+     {transition_cause::open_elapsed, "open_elapsed"},
+     {transition_cause::probe_failed, "probe_failed"},
+     {transition_cause::probes_succeeded, "probes_succeeded"},
+     {transition_cause::forced_open, "forced_open"},
+     {transition_cause::disabled, "disabled"},
+     {transition_cause::reset, "reset"}}};
+
+constexpr names<jitter_kind, 4> jitter_kinds{{{jitter_kind::none, "none"},
+                                              {jitter_kind::full, "full"},
+                                              {jitter_kind::equal, "equal"},
+                                              {jitter_kind::decorrelated, "decorrelated"}}};
+
+template <class Enum, std::size_t N>
+bool find_name(const names<Enum, N>& all, std::string_view name, Enum& x) {
+  for (const auto& [value, text] : all) {
+    if (text == name) {
+      x = value;
+      return true;
+    }
+  }
+  return false;
+}
+
+template <class Enum, std::size_t N>
+bool find_number(const names<Enum, N>& all, std::uint8_t number, Enum& x) {
+  for (const auto& [value, text] : all) {
+    if (static_cast<std::uint8_t>(value) == number) {
+      x = value;
+      return true;
+    }
+  }
+  return false;
+}
+
+template <class Enum, std::size_t N>
+std::string name_of(const names<Enum, N>& all, Enum x) {
+  for (const auto& [value, text] : all) {
+    if (value == x)
+      return std::string{text};
+  }
+  return "???";
+}
+
+} // namespace
+
+std::string to_string(part_kind kind) {
+  return name_of(part_kinds, kind);
+}
+bool from_string(std::string_view name, part_kind& kind) {
+  return find_name(part_kinds, name, kind);
+}
+bool from_integer(std::uint8_t number, part_kind& kind) {
+  return find_number(part_kinds, number, kind);
+}
+
+std::string to_string(error_mark mark) {
+  return name_of(error_marks, mark);
+}
+bool from_string(std::string_view name, error_mark& mark) {
+  return find_name(error_marks, name, mark);
+}
+bool from_integer(std::uint8_t number, error_mark& mark) {
+  return find_number(error_marks, number, mark);
+}
+
+bool from_string(std::string_view name, circuit_state& state) {
+  return find_name(circuit_states, name, state);
+}
+bool from_integer(std::uint8_t number, circuit_state& state) {
+  return find_number(circuit_states, number, state);
+}
+
+bool from_string(std::string_view name, transition_cause& cause) {
+  return find_name(transition_causes, name, cause);
+}
+bool from_integer(std::uint8_t number, transition_cause& cause) {
+  return find_number(transition_causes, number, cause);
+}
+
+bool from_string(std::string_view name, jitter_kind& jitter) {
+  return find_name(jitter_kinds, name, jitter);
+}
+bool from_integer(std::uint8_t number, jitter_kind& jitter) {
+  return find_number(jitter_kinds, number, jitter);
+}
+
+std::string to_string(const failure_report& report) {
+  return describe(report.code, report);
+}
+
+} // namespace bulwark

@@ -1,0 +1,342 @@
+#pragma once
+
+#include "bulwark/bulkhead.hpp"
+#include "bulwark/caf_compat.hpp"
+#include "bulwark/circuit_breaker.hpp"
+#include "bulwark/classification.hpp"
+#include "bulwark/errc.hpp"
+#include "bulwark/failure_report.hpp"
+#include "bulwark/permit.hpp"
+#include "bulwark/retry.hpp"
+#include "bulwark/statistics.hpp"
+#include "bulwark/time.hpp"
+
+#include <caf/all.hpp>
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+/// @file All that bulwark's actors and their users say to each other: message types, their numbers,
+/// how they are serialised. Nothing of it is anywhere else.
+///
+/// What users send:
+///
+/// | to              | message                                    | answer | | --------------- |
+/// ------------------------------------------ | ------------------------------ | | every part |
+/// get_stats                                  | its statistics, exact          | | | shutdown;
+/// shutdown, bool wait              | unit, once it is done          | | breaker, bulkhead, guard,
+/// timeout manager | call, actor target, message | the target's reply | | breaker         | state;
+/// is_open; is_closed; is_half_open    | circuit_state; bool            | |                 |
+/// record_success; record_failure             | unit                           | | | reset;
+/// force_open; disable                 | unit                           | |                 |
+/// subscribe; unsubscribe                     | unit, then circuit_event each  | | | change_policy,
+/// circuit_breaker_policy      | unit, or errc::invalid_policy  | | bulkhead        | execute,
+/// work; execute, work, timespan     | the function's result          | |                 |
+/// available_capacity                         | uint32_t                       | | | change_policy,
+/// bulkhead_policy             | unit, or errc::invalid_policy  | | timeout manager | run, actor
+/// target, timespan, message       | the target's reply             | |                 | schedule,
+/// timespan, message                | uint64_t; later the message    | |                 | cancel,
+/// uint64_t                           | bool: it was still to come     | | bulkhead registry |
+/// create, string, bulkhead_policy          | actor, or errc::duplicate_name | |                 |
+/// get, string                                | actor, or errc::unknown_name   | | | get_all_stats;
+/// shutdown_all                | vector<bulkhead_stats>; unit   | | registry        | list |
+/// vector<part_info>              | |                 | get, string | node_stats of that name | |
+/// | get_all_stats                              | node_stats                     | | | subscribe;
+/// unsubscribe                     | unit, then circuit_event and rejection_event | | |
+/// shutdown_all                               | unit, once all have ended      | | a target |
+/// cancel, uint64_t request                   | none: the guard wants no answer to that request any
+/// more |
+
+/// The first type id that bulwark uses. Applications begin at caf::first_custom_type_id and have a
+/// thousand before ours; who needs more sets this macro, to the same value in the whole program.
+#ifndef BULWARK_FIRST_TYPE_ID
+#define BULWARK_FIRST_TYPE_ID (caf::first_custom_type_id + 1000)
+#endif
+
+namespace bulwark {
+
+// -- what users see ------------------------------------------------------------------
+
+/// What a part is.
+enum class part_kind : std::uint8_t {
+  guard = 1,
+  circuit_breaker = 2,
+  bulkhead = 3,
+  timeout_manager = 4,
+  registry = 5,
+  bulkhead_registry = 6,
+};
+
+std::string to_string(part_kind kind);
+bool from_string(std::string_view name, part_kind& kind);
+bool from_integer(std::uint8_t number, part_kind& kind);
+
+bool from_string(std::string_view name, circuit_state& state);
+bool from_integer(std::uint8_t number, circuit_state& state);
+bool from_string(std::string_view name, transition_cause& cause);
+bool from_integer(std::uint8_t number, transition_cause& cause);
+bool from_string(std::string_view name, jitter_kind& jitter);
+bool from_integer(std::uint8_t number, jitter_kind& jitter);
+
+/// A change of a breaker's state, as its subscribers are told.
+struct circuit_event {
+  std::string name;
+  circuit_state from = circuit_state::closed;
+  circuit_state to = circuit_state::closed;
+  transition_cause why = transition_cause::reset;
+  timespan when{0}; ///< Of the actor system's clock, since its beginning.
+  std::uint64_t generation = 0;
+  std::uint32_t failures = 0;
+  std::uint32_t successes = 0;
+};
+
+/// A refusal, as the registry's subscribers are told. While nobody subscribes, nothing is sent.
+struct rejection_event {
+  std::string guard;
+  std::string part;
+  errc why = errc::circuit_open;
+  timespan when{0};
+};
+
+struct guard_stats {
+  std::string name;
+  counters calls;
+  std::uint64_t attempts = 0;
+  std::uint64_t retries = 0;
+  std::uint64_t late_replies = 0;
+  latency_histogram latency;
+};
+
+struct circuit_breaker_stats {
+  std::string name;
+  circuit_state state = circuit_state::closed;
+  std::uint64_t generation = 0;
+  std::uint32_t failures = 0;  ///< In a row, now.
+  std::uint32_t successes = 0; ///< In half-open, now.
+  std::uint32_t probes = 0;    ///< In flight, now.
+  std::uint64_t transitions = 0;
+  counters calls; ///< Attempts.
+};
+
+struct bulkhead_stats {
+  std::string name;
+  std::uint32_t max_workers = 0;
+  std::uint32_t queue_size = 0;
+  std::uint32_t active =
+      0; ///< Permits in use: calls in progress, and abandoned functions that still run.
+  std::uint32_t queued = 0;
+  std::uint64_t completed = 0;
+  std::uint64_t failed = 0;
+  std::uint64_t rejected = 0;
+  std::uint64_t timed_out = 0;
+  std::uint64_t cancelled = 0;
+  std::uint64_t abandoned = 0; ///< Timed out, but the function went on: counted in timed_out too.
+  std::uint64_t calls = 0; ///< completed + failed + rejected + timed_out + cancelled + in progress
+};
+
+struct timeout_manager_stats {
+  std::string name;
+  std::uint64_t pending = 0; ///< Wake-ups and scheduled messages to come.
+  std::uint64_t scheduled = 0;
+  std::uint64_t fired = 0;
+  std::uint64_t cancelled = 0;
+  std::uint64_t wake_ups = 0; ///< How often CAF's clock woke the manager.
+  counters calls;             ///< Of run.
+};
+
+/// A resilience actor of a node.
+struct part_info {
+  std::string name;
+  part_kind kind = part_kind::guard;
+  caf::actor_addr address;
+};
+
+/// The statistics of a node, or of one name on it.
+struct node_stats {
+  std::vector<guard_stats> guards;
+  std::vector<circuit_breaker_stats> circuit_breakers;
+  std::vector<bulkhead_stats> bulkheads;
+  std::vector<timeout_manager_stats> timeout_managers;
+  counters total;            ///< Calls of all guards, those that have ended too.
+  latency_histogram latency; ///< The same.
+};
+
+/// Where a message carries a duration and there is no bound.
+inline constexpr timespan unbounded = timespan::max();
+
+/// A function for a bulkhead's threads. Local: it can't be sent to another node.
+struct work {
+  std::shared_ptr<std::function<caf::message()>> run;
+};
+
+// -- what bulwark's actors tell each other ----------------------------------------------
+
+/// A supervisor asks a breaker for a probe; it holds it at most that long.
+struct probe_request {
+  attempt_id attempt;
+  timespan hold_for = unbounded;
+};
+
+struct probe_decision {
+  attempt_id attempt;
+  bool granted = false;
+  permit given = {};
+  rejection refused = {};
+};
+
+/// A supervisor tells a breaker how an attempt ended. No value: it says nothing about the target.
+struct outcome_report {
+  permit held = {};
+  std::optional<bool> failed;
+};
+
+struct permit_request {
+  attempt_id attempt;
+};
+
+struct permit_withdrawal {
+  attempt_id attempt;
+};
+
+struct permit_return {
+  std::uint32_t count = 0;
+};
+
+struct permit_grant {
+  attempt_id attempt;
+  std::uint32_t extra = 0;
+  bool keep = false;
+};
+
+struct permit_refusal {
+  attempt_id attempt;
+  errc why = errc::bulkhead_full;
+};
+
+struct lease_recall {
+  std::uint64_t round = 0;
+};
+
+struct lease_answer {
+  std::uint64_t round = 0;
+  std::uint32_t returned = 0;
+};
+
+/// A part asks its supervisors for what they have counted of it. Round 0: unasked, a last farewell.
+struct books_request {
+  std::uint64_t round = 0;
+};
+
+struct books_report {
+  std::uint64_t round = 0;
+  caf::actor_addr holder;
+  counters calls;
+  counters breaker;
+  counters bulkhead;
+  std::uint64_t abandoned = 0;
+};
+
+/// A supervisor asks the timeout manager to be woken, instead of what it asked before.
+struct wake_request {
+  timespan at{0}; ///< Of the actor system's clock, since its beginning.
+};
+
+/// An error as a reply, on its way into the supervisor's behavior: CAF would handle a bare one
+/// itself.
+struct failed_reply {
+  caf::error reason;
+  bool lost = false; ///< CAF's word that the request reached nobody, not the target's.
+};
+
+/// The registry asks its parts for their statistics, and hears from those that end.
+struct stats_request {
+  std::uint64_t round = 0;
+};
+
+} // namespace bulwark
+
+// -- type ids: new ones go to the end of their group, none is removed --------------------
+
+CAF_BEGIN_TYPE_ID_BLOCK(bulwark, BULWARK_FIRST_TYPE_ID)
+
+CAF_ADD_TYPE_ID(bulwark, (bulwark::errc))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::error_mark))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::failure_report))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::part_kind))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::circuit_state))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::transition_cause))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::jitter_kind))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::counters))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::latency_histogram))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::error_predicate))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::circuit_breaker_policy))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::retry_policy))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::bulkhead_policy))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::circuit_event))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::rejection_event))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::guard_stats))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::circuit_breaker_stats))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::bulkhead_stats))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::timeout_manager_stats))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::part_info))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::node_stats))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::work))
+CAF_ADD_TYPE_ID(bulwark, (std::vector<bulwark::bulkhead_stats>))
+CAF_ADD_TYPE_ID(bulwark, (std::vector<bulwark::part_info>))
+
+CAF_ADD_TYPE_ID(bulwark, (bulwark::probe_request))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::probe_decision))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::outcome_report))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::permit_request))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::permit_withdrawal))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::permit_return))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::permit_grant))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::permit_refusal))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::lease_recall))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::lease_answer))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::books_request))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::books_report))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::wake_request))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::failed_reply))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::stats_request))
+
+CAF_ADD_ATOM(bulwark, bulwark, call_atom)
+CAF_ADD_ATOM(bulwark, bulwark, execute_atom)
+CAF_ADD_ATOM(bulwark, bulwark, run_atom)
+CAF_ADD_ATOM(bulwark, bulwark, schedule_atom)
+CAF_ADD_ATOM(bulwark, bulwark, cancel_atom)
+CAF_ADD_ATOM(bulwark, bulwark, state_atom)
+CAF_ADD_ATOM(bulwark, bulwark, is_open_atom)
+CAF_ADD_ATOM(bulwark, bulwark, is_closed_atom)
+CAF_ADD_ATOM(bulwark, bulwark, is_half_open_atom)
+CAF_ADD_ATOM(bulwark, bulwark, record_success_atom)
+CAF_ADD_ATOM(bulwark, bulwark, record_failure_atom)
+CAF_ADD_ATOM(bulwark, bulwark, reset_atom)
+CAF_ADD_ATOM(bulwark, bulwark, force_open_atom)
+CAF_ADD_ATOM(bulwark, bulwark, disable_atom)
+CAF_ADD_ATOM(bulwark, bulwark, subscribe_atom)
+CAF_ADD_ATOM(bulwark, bulwark, unsubscribe_atom)
+CAF_ADD_ATOM(bulwark, bulwark, change_policy_atom)
+CAF_ADD_ATOM(bulwark, bulwark, available_capacity_atom)
+CAF_ADD_ATOM(bulwark, bulwark, get_stats_atom)
+CAF_ADD_ATOM(bulwark, bulwark, get_all_stats_atom)
+CAF_ADD_ATOM(bulwark, bulwark, shutdown_atom)
+CAF_ADD_ATOM(bulwark, bulwark, shutdown_all_atom)
+CAF_ADD_ATOM(bulwark, bulwark, create_atom)
+CAF_ADD_ATOM(bulwark, bulwark, get_atom)
+CAF_ADD_ATOM(bulwark, bulwark, list_atom)
+CAF_ADD_ATOM(bulwark, bulwark, attach_atom)
+CAF_ADD_ATOM(bulwark, bulwark, wake_up_atom)
+CAF_ADD_ATOM(bulwark, bulwark, watch_rejections_atom)
+
+CAF_END_TYPE_ID_BLOCK(bulwark)
+
+CAF_ERROR_CODE_ENUM(bulwark::errc)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(bulwark::work)
+
+#include "bulwark/inspect.hpp"

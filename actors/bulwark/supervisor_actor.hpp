@@ -1,0 +1,114 @@
+#pragma once
+
+#include "bulwark/guard.hpp"
+#include "bulwark/protocol.hpp"
+#include "bulwark/supervisor.hpp"
+
+#include <caf/all.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+/// @file The supervisor as an actor: a guard.
+///
+/// It stands between callers and a target and carries any message and any reply unopened. CAF's own
+/// `request(…).then` is not used: it keeps its handlers in a list that is searched for every reply,
+/// and needs a timer of CAF's clock for every timeout. Instead a request to the target carries an
+/// id made of the call's place in the supervisor's table, and an arriving reply is turned into an
+/// ordinary message (see enqueue()), so that it finds its call at once.
+///
+/// What that obliges us to: the callers are remembered by sender and message id, nobody else will
+/// answer them. on_exit() does, whatever the reason for ending.
+
+namespace bulwark {
+
+/// Carries the calls of one guard, or of one part that is used alone.
+class supervisor_actor : public caf::event_based_actor, private supervisor_effects {
+public:
+  struct settings {
+    std::string name = {};
+    caf::strong_actor_ptr target = {}; ///< None: each call names its own (`call`, `run`, `execute`).
+    supervisor_limits limits = {};
+    error_predicate retry_on = transient;
+    error_predicate failure_on = counted;
+    bool cancels = false;     ///< The target understands `cancel`.
+    std::string breaker_name = {}; ///< Where limits.breaker is true.
+    std::string bulkhead_name = {};
+    caf::weak_actor_ptr breaker = {}; ///< Weak: a part that is used alone has a supervisor of its own.
+    caf::weak_actor_ptr bulkhead = {};
+    std::shared_ptr<const circuit_view> view = {};
+    caf::weak_actor_ptr owner = {}; ///< A part without permits that wants to know what was counted.
+    std::vector<caf::strong_actor_ptr> keeps_alive = {}; ///< The parts of a guard.
+    caf::strong_actor_ptr timeout_manager = {};
+    caf::weak_actor_ptr registry = {};
+  };
+
+  supervisor_actor(caf::actor_config& config, settings init);
+
+  /// Turns replies into ordinary messages. Runs in the sender's thread.
+  bool enqueue(caf::mailbox_element_ptr element, compat::enqueue_context* context) override;
+
+  /// Those of the target, so that a typed handle stays one over the network.
+  std::set<std::string> message_types() const override;
+
+  const char* name() const override;
+
+  void on_exit() override;
+
+protected:
+  caf::behavior make_behavior() override;
+
+private:
+  // Who waits for a call's answer, and what it takes to try again.
+  struct record {
+    caf::strong_actor_ptr caller;
+    caf::message_id id;
+    caf::strong_actor_ptr target;
+    caf::message content;
+    caf::error last_error;
+  };
+
+  settings self_;
+  supervisor core_;
+  paged_array<record> records_;
+  caf::message reply_;                           // of the target, while the core decides about it
+  caf::strong_actor_ptr hold_;                   // on ourselves, while anybody waits for an answer
+  std::vector<caf::response_promise> shutdowns_; // to be answered at the end
+  bool tells_rejections_ = false;
+  // From a request to its slot: built when the first `cancel` comes, kept up from then on.
+  std::optional<std::unordered_map<std::uint64_t, std::uint32_t>> slots_;
+
+  [[nodiscard]] instant now() const;
+  caf::delegated<caf::message> accept(caf::strong_actor_ptr target, caf::message content,
+                                      const supervisor::call_options& options);
+  void take_reply(caf::message_id id, caf::message& content);
+  void take_failure(failed_reply& reply);
+  void cancel(std::uint64_t request);
+  void on_down(const caf::down_msg& down);
+  void after_event();
+  caf::response_promise shut_down(bool wait);
+  void send_to(const caf::weak_actor_ptr& part, caf::message content);
+  void report_books(std::uint64_t round, const caf::strong_actor_ptr& to);
+  [[nodiscard]] guard_stats stats() const;
+  [[nodiscard]] std::uint64_t key_of(const record& r) const noexcept;
+  [[nodiscard]] caf::message failure(std::uint32_t slot, const call_end& end);
+
+  // -- supervisor_effects
+  void ask_probe(attempt_id attempt, instant hold_until) override;
+  void tell_breaker(const permit& held, std::optional<bool> failed) override;
+  void ask_permit(attempt_id attempt) override;
+  void withdraw(attempt_id attempt) override;
+  void return_permits(std::uint32_t count) override;
+  void start_attempt(attempt_id attempt) override;
+  void cut_attempt(attempt_id attempt, errc why) override;
+  void answer(std::uint32_t slot, const call_end& end) override;
+  void wake_at(instant due) override;
+  [[nodiscard]] error_class classify(errc code) const override;
+};
+
+} // namespace bulwark
