@@ -32,14 +32,16 @@ class supervisor_actor : public caf::event_based_actor, private supervisor_effec
 public:
   struct settings {
     std::string name = {};
-    caf::strong_actor_ptr target = {}; ///< None: each call names its own (`call`, `run`, `execute`).
+    caf::strong_actor_ptr target =
+        {}; ///< None: each call names its own (`call`, `run`, `execute`).
     supervisor_limits limits = {};
     error_predicate retry_on = transient;
     error_predicate failure_on = counted;
-    bool cancels = false;     ///< The target understands `cancel`.
+    bool cancels = false;          ///< The target understands `cancel`.
     std::string breaker_name = {}; ///< Where limits.breaker is true.
     std::string bulkhead_name = {};
-    caf::weak_actor_ptr breaker = {}; ///< Weak: a part that is used alone has a supervisor of its own.
+    caf::weak_actor_ptr breaker =
+        {}; ///< Weak: a part that is used alone has a supervisor of its own.
     caf::weak_actor_ptr bulkhead = {};
     std::shared_ptr<const circuit_view> view = {};
     caf::weak_actor_ptr owner = {}; ///< A part without permits that wants to know what was counted.
