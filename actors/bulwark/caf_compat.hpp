@@ -113,6 +113,15 @@ void unwatch(caf::event_based_actor* self, const Handle& whom) {
   BULWARK_DEPRECATED_END
 }
 
+/// Whether an actor of this process has ended. Thread-safe.
+inline bool has_ended(const caf::strong_actor_ptr& whom) noexcept {
+#if CAF_MAJOR_VERSION >= 1
+  return whom->get()->getf(caf::abstract_actor::is_terminated_flag);
+#else
+  return whom->get()->getf(caf::abstract_actor::is_cleaned_up_flag);
+#endif
+}
+
 /// Runs `f` in the context of `self` at `due`, unless `self` has ended by then or the result is
 /// disposed.
 template <class F>

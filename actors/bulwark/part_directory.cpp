@@ -32,7 +32,7 @@ policy_mistakes mistakes_of(const bulkhead_policy& policy) {
 
 caf::strong_actor_ptr lock(const caf::weak_actor_ptr& part) {
   auto strong = caf::actor_cast<caf::strong_actor_ptr>(part);
-  return strong && !strong->get()->getf(caf::abstract_actor::is_cleaned_up_flag) ? strong : nullptr;
+  return strong && !compat::has_ended(strong) ? strong : nullptr;
 }
 
 /// The actor as T, null where it is another's, or of another process.
