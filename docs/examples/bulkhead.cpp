@@ -12,7 +12,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
-int blocking_read(const std::string& path) { return static_cast<int>(path.size()); }
+int blocking_read(const std::string& path) {
+  return static_cast<int>(path.size());
+}
 
 } // namespace
 
@@ -26,10 +28,12 @@ int caf_main(caf::actor_system& sys) {
   bulwark::execute(self, disk, blocking_read, std::string{"/etc/hostname"})
       .receive([&](int size) { result = size; }, print);
   self->request(disk, caf::infinite, bulwark::get_stats_atom_v)
-      .receive([](const bulwark::bulkhead_stats& stats) {
-        std::cout << stats.name << ": " << stats.completed << " done, " << stats.active << " of "
-                  << stats.max_workers << " at work\n";
-      }, print);
+      .receive(
+          [](const bulwark::bulkhead_stats& stats) {
+            std::cout << stats.name << ": " << stats.completed << " done, " << stats.active
+                      << " of " << stats.max_workers << " at work\n";
+          },
+          print);
   // [/bulkhead]
   return result == 13 ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -26,12 +26,15 @@ int caf_main(caf::actor_system& sys) {
   self->request(safe_db, caf::infinite, bulwark::get_atom_v, 1).receive([](int) {}, print);
   // [registry]
   self->request(node.registry(), caf::infinite, bulwark::get_all_stats_atom_v)
-      .receive([&](const bulwark::node_stats& stats) {
-        for (const auto& guard : stats.guards)
-          std::cout << guard.name << ": " << guard.calls.calls << " calls, " << guard.calls.succeeded
-                    << " succeeded, p99 " << bulwark::to_text(guard.latency.quantile(0.99)) << '\n';
-        balanced = stats.total.balanced();
-      }, print);
+      .receive(
+          [&](const bulwark::node_stats& stats) {
+            for (const auto& guard : stats.guards)
+              std::cout << guard.name << ": " << guard.calls.calls << " calls, "
+                        << guard.calls.succeeded << " succeeded, p99 "
+                        << bulwark::to_text(guard.latency.quantile(0.99)) << '\n';
+            balanced = stats.total.balanced();
+          },
+          print);
   // [/registry]
   return balanced ? EXIT_SUCCESS : EXIT_FAILURE;
 }

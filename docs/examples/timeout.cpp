@@ -31,7 +31,8 @@ int caf_main(caf::actor_system& sys) {
     caf::scoped_actor self{sys};
     // [timeout]
     bulwark::wait_for(self, node.timeout_manager(), 50ms, hole, bulwark::get_atom_v, 42)
-        .receive([](int) {}, [&](const caf::error& why) { timed_out = why == bulwark::errc::timed_out; });
+        .receive([](int) {},
+                 [&](const caf::error& why) { timed_out = why == bulwark::errc::timed_out; });
 
     self->request(node.timeout_manager(), caf::infinite, bulwark::schedule_atom_v,
                   bulwark::timespan{20ms}, caf::make_message("time for tea"))
