@@ -68,10 +68,11 @@ instant timing_wheel::next() const noexcept {
 std::uint64_t timing_wheel::next_tick() const noexcept {
   if (due_ != nullptr)
     return due_->tick_;
-  const auto* nearest = lowest_occupied();
-  if (nearest == nullptr)
+  const auto index = lowest_occupied();
+  if (index == level_count)
     return no_tick;
-  return nearest->slots[static_cast<std::size_t>(std::countr_zero(nearest->occupied))].earliest;
+  const auto& nearest = *levels_[index];
+  return nearest.slots[static_cast<std::size_t>(std::countr_zero(nearest.occupied))].earliest;
 }
 
 // -- in and out -------------------------------------------------------------------
@@ -155,29 +156,31 @@ wheel_entry* timing_wheel::pop_due() noexcept {
 // -- as time goes by --------------------------------------------------------------
 
 /// The level whose entries are due first: what lies in a coarser one is due after its whole slot.
-timing_wheel::level* timing_wheel::lowest_occupied() const noexcept {
-  for (const auto& each : levels_) {
-    if (each && each->occupied != 0)
-      return each.get();
-  }
-  return nullptr;
+std::size_t timing_wheel::lowest_occupied() const noexcept {
+  const auto found = std::find_if(levels_.begin(), levels_.end(),
+                                  [](const auto& each) { return each && each->occupied != 0; });
+  return static_cast<std::size_t>(found - levels_.begin());
 }
 
-/// Goes from one occupied slot to the next, up to now, and moves what is in them inwards.
+/// Goes from one occupied slot to the next, up to now, and moves what is in them inwards. Also what
+/// is in the slot in whose midst it stops: what is inserted from there lies in finer levels, and
+/// would be taken for earlier.
 void timing_wheel::advance(instant now) {
   const auto milliseconds = milliseconds_before(now);
   const auto target =
       milliseconds > origin_ ? static_cast<std::uint64_t>(milliseconds - origin_) : 0;
-  while (auto* nearest = lowest_occupied()) {
-    const auto number = static_cast<std::size_t>(std::countr_zero(nearest->occupied));
-    auto& where = nearest->slots[number];
-    if (where.earliest > target)
+  for (auto index = lowest_occupied(); index < level_count; index = lowest_occupied()) {
+    auto& nearest = *levels_[index];
+    const auto number = static_cast<std::size_t>(std::countr_zero(nearest.occupied));
+    auto& where = nearest.slots[number];
+    const auto width = index * slot_bits;
+    if (where.earliest >> width << width > target)
       break;
     // Not the beginning of the slot but the earliest that may be due in it: fewer steps.
-    current_ = std::max(current_, where.earliest);
+    current_ = std::max(current_, std::min(where.earliest, target));
     auto* entry = where.first;
     where.first = nullptr;
-    nearest->occupied &= ~(std::uint64_t{1} << number);
+    nearest.occupied &= ~(std::uint64_t{1} << number);
     while (entry != nullptr) {
       auto* next = entry->next_;
       place(*entry);

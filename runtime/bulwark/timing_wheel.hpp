@@ -123,7 +123,7 @@ private:
   [[nodiscard]] std::uint64_t tick_at_or_after(instant due) const noexcept;
   [[nodiscard]] instant time_of(std::uint64_t tick) const noexcept;
   [[nodiscard]] std::uint64_t next_tick() const noexcept;
-  [[nodiscard]] level* lowest_occupied() const noexcept;
+  [[nodiscard]] std::size_t lowest_occupied() const noexcept;
   void place(wheel_entry& entry) noexcept;
   void unlink(wheel_entry& entry) noexcept;
   void advance(instant now);
