@@ -32,7 +32,10 @@ instant wheel_entry::due() const noexcept {
   return wheel_->time_of(tick_);
 }
 
-timing_wheel::timing_wheel(instant now) : origin_(milliseconds_before(now)) {}
+// Not before the first whole millisecond that there is: tick 0 must have a time.
+timing_wheel::timing_wheel(instant now)
+    : origin_(std::max(milliseconds_before(now),
+                       std::numeric_limits<timespan::rep>::min() / nanoseconds_per_tick)) {}
 
 timing_wheel::~timing_wheel() {
   const auto forget = [](wheel_entry* first) {
@@ -87,12 +90,12 @@ bool timing_wheel::insert(wheel_entry& entry, instant due) {
         levels_[i] = std::make_unique<level>();
     }
   }
-  const auto before = next_tick();
+  const auto before = next();
   entry.tick_ = tick;
   place(entry);
   entry.wheel_ = this;
   ++size_;
-  return tick < before;
+  return time_of(tick) < before;
 }
 
 /// Puts an entry where it belongs as seen from now. The level is that of the highest bit in which

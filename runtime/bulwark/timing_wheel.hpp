@@ -15,8 +15,8 @@
 /// off lie in coarser wheels and move inwards when their time comes near.
 ///
 /// A slot is 1 ms. An entry is due at the end of the slot it falls into: never early, less than 1
-/// ms late. There is no upper bound on the delay. Levels are allocated when first needed: a wheel
-/// that never held anything is small.
+/// ms late. There is no upper bound on the delay; at `end_of_time` nothing is due any more. Levels
+/// are allocated when first needed: a wheel that never held anything is small.
 ///
 /// | operation | cost                                                                       |
 /// | --------- | -------------------------------------------------------------------------- |
@@ -71,7 +71,7 @@ public:
   /// std::bad_alloc, and nothing has changed, where there is no memory for a level.
   [[nodiscard]] bool insert(wheel_entry& entry, instant due);
 
-  /// Takes `entry` out; nothing happens where it is in no wheel. Complexity: O(1).
+  /// Takes `entry` out; nothing happens where it isn't in this wheel. Complexity: O(1).
   void cancel(wheel_entry& entry) noexcept;
 
   /// Takes out all entries that are due at `now` and calls `on_due(entry)` for each, in the order
