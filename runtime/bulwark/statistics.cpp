@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
-#include <limits>
+#include <utility>
 
 namespace bulwark {
 
@@ -11,7 +11,6 @@ namespace {
 
 constexpr unsigned bucket_bits = 5;
 constexpr std::uint64_t per_group = std::uint64_t{1} << bucket_bits;
-constexpr std::uint32_t last_bucket = (63 - bucket_bits) * per_group + per_group - 1;
 
 // Below 2 * per_group a value is its own bucket; above, the highest five bits after the leading one
 // number the buckets of a power of two.
@@ -23,12 +22,59 @@ std::uint32_t bucket_of(timespan value) noexcept {
   return static_cast<std::uint32_t>(shift * per_group + (nanoseconds >> shift));
 }
 
+// A bucket is 2^width_of(bucket) nanoseconds wide.
+unsigned width_of(std::uint32_t bucket) noexcept {
+  return bucket < 2 * per_group ? 0 : static_cast<unsigned>(bucket / per_group) - 1;
+}
+
+timespan lowest_of(std::uint32_t bucket) noexcept {
+  const auto width = width_of(bucket);
+  return timespan{static_cast<timespan::rep>((bucket - width * per_group) << width)};
+}
+
+timespan highest_of(std::uint32_t bucket) noexcept {
+  return lowest_of(bucket) + timespan{(timespan::rep{1} << width_of(bucket)) - 1};
+}
+
 timespan middle_of(std::uint32_t bucket) noexcept {
-  if (bucket < 2 * per_group)
-    return timespan{bucket};
-  const auto shift = bucket / per_group - 1;
-  const auto low = (bucket - shift * per_group) << shift;
-  return timespan{static_cast<timespan::rep>(low + ((std::uint64_t{1} << shift) >> 1U))};
+  return lowest_of(bucket) + timespan{(timespan::rep{1} << width_of(bucket)) / 2};
+}
+
+// from + count * each, or the greatest timespan. Requires: neither is negative.
+timespan add_times(timespan from, std::uint64_t count, timespan each) noexcept {
+  const auto room = static_cast<std::uint64_t>((timespan::max() - from).count());
+  if (each > timespan::zero() && count > room / static_cast<std::uint64_t>(each.count()))
+    return timespan::max();
+  return each > timespan::zero() ? from + each * static_cast<timespan::rep>(count) : from;
+}
+
+// Whether observations with this sum, least and greatest value can lie in these buckets. One is the
+// least and one the greatest; the sums of all others lie between two bounds, and each in between
+// can be.
+bool possible(const std::map<std::uint32_t, std::uint64_t>& buckets, timespan sum, timespan min,
+              timespan max) {
+  if (buckets.empty())
+    return sum == timespan::zero() && min == timespan::zero() && max == timespan::zero();
+  const auto first = buckets.begin()->first;
+  const auto last = buckets.rbegin()->first;
+  if (min < timespan::zero() || max < min || bucket_of(min) != first || bucket_of(max) != last)
+    return false;
+  auto total = std::uint64_t{0};
+  for (auto [number, count] : buckets) {
+    if (count == 0 || count > latency_histogram::most_restored - total)
+      return false;
+    total += count;
+  }
+  if (total == 1)
+    return min == max && sum == min;
+  auto lowest = add_times(min, 1, max);
+  auto highest = lowest;
+  for (auto [number, count] : buckets) {
+    const auto others = count - (number == first ? 1 : 0) - (number == last ? 1 : 0);
+    lowest = add_times(lowest, others, std::max(lowest_of(number), min));
+    highest = add_times(highest, others, std::min(highest_of(number), max));
+  }
+  return lowest <= sum && sum <= highest;
 }
 
 } // namespace
@@ -84,10 +130,12 @@ latency_histogram& latency_histogram::operator+=(const latency_histogram& other)
 }
 
 timespan latency_histogram::quantile(double q) const noexcept {
-  const auto rank = std::max(
-      std::uint64_t{1}, static_cast<std::uint64_t>(std::ceil(q * static_cast<double>(count_))));
-  if (rank >= count_) // 0 where there is nothing
+  const auto all = static_cast<double>(count_);
+  const auto share = std::ceil(q * all);
+  // Compared before it is converted: as a double, the count may be rounded up to 2^64.
+  if (share >= all) // also where there is nothing
     return max_;
+  const auto rank = std::max(std::uint64_t{1}, static_cast<std::uint64_t>(share));
   auto seen = std::uint64_t{0};
   for (std::size_t i = 0; i < groups_.size(); ++i) {
     for (std::size_t j = 0; j < per_group; ++j) {
@@ -114,23 +162,16 @@ std::map<std::uint32_t, std::uint64_t> latency_histogram::buckets() const {
 
 bool latency_histogram::restore(const std::map<std::uint32_t, std::uint64_t>& buckets, timespan sum,
                                 timespan min, timespan max) {
+  if (!possible(buckets, sum, min, max))
+    return false;
   auto result = latency_histogram{};
   for (auto [number, count] : buckets) {
-    if (number > last_bucket || count == 0
-        || count > std::numeric_limits<std::uint64_t>::max() - result.count_)
-      return false;
     result.bucket(number) = count;
     result.count_ += count;
   }
   result.sum_ = sum;
   result.min_ = min;
   result.max_ = max;
-  const auto empty = buckets.empty();
-  if (empty ? result != latency_histogram{}
-            : min < timespan::zero() || max < min || sum < max
-                  || bucket_of(min) != buckets.begin()->first
-                  || bucket_of(max) != buckets.rbegin()->first)
-    return false;
   *this = std::move(result);
   return true;
 }

@@ -38,6 +38,8 @@ struct counters {
 class latency_histogram {
 public:
   static constexpr double relative_error = 1.0 / 64;
+  /// One observation each microsecond for 285 years.
+  static constexpr std::uint64_t most_restored = std::uint64_t{1} << 53;
 
   /// Adds one observation. Negative counts as 0. Complexity: O(1).
   void record(timespan value);
@@ -58,8 +60,8 @@ public:
 
   /// For serialisation: the buckets that hold something, by bucket number, and back.
   [[nodiscard]] std::map<std::uint32_t, std::uint64_t> buckets() const;
-  /// False, and nothing changed, where no histogram could have given these: they may come from
-  /// another node.
+  /// False, and nothing changed, where no histogram could have given these, or where they are more
+  /// than most_restored: they may come from another node.
   [[nodiscard]] bool restore(const std::map<std::uint32_t, std::uint64_t>& buckets, timespan sum,
                              timespan min, timespan max);
 
