@@ -38,7 +38,7 @@ void bulkhead::ask(holder_id holder, ticket_id ticket) {
   }
   queue_.push_back({holder, ticket});
   places_.emplace(queue_.back(), std::prev(queue_.end()));
-  recall_leases();
+  recall_all();
   refuse_overflow();
 }
 
@@ -87,9 +87,17 @@ void bulkhead::lose(holder_id holder) {
   refuse_overflow();
 }
 
+// Only those who keep something: the others give back each permit as it is no longer needed, or
+// were called back already. Called back again by each who asks, they would never have answered the
+// last recall.
 void bulkhead::recall_all() {
-  for (auto& [holder, held] : leases_)
-    recall(holder, held);
+  for (auto holder : std::exchange(keepers_, {})) {
+    auto& held = leases_.find(holder)->second;
+    if (held.unanswered == 0)
+      ++unanswered_;
+    held.unanswered = ++last_round_;
+    effects_.recall(holder, held.unanswered);
+  }
 }
 
 void bulkhead::shut_down(bool finish_queue) {
@@ -105,7 +113,7 @@ void bulkhead::shut_down(bool finish_queue) {
 void bulkhead::change_policy(const bulkhead_policy& policy) {
   policy_ = policy;
   if (leased_ > policy_.max_workers)
-    recall_leases();
+    recall_all();
   serve_queue();
   refuse_overflow();
 }
@@ -116,8 +124,9 @@ void bulkhead::hand_out(const waiter& to) {
   const auto keep = queue_.empty() && !shutting_down_;
   // An even share of what is left: all of it for a lone holder, nothing where holders are many.
   const auto extra = keep ? unclaimed / static_cast<std::uint32_t>(leases_.size()) : 0;
+  if (keep)
+    keepers_.insert(to.holder);
   held.permits += 1 + extra;
-  held.keeps = keep;
   leased_ += 1 + extra;
   effects_.grant(to.holder, to.ticket, extra, keep);
 }
@@ -131,21 +140,6 @@ void bulkhead::serve_queue() {
   }
 }
 
-void bulkhead::recall(holder_id holder, lease& held) {
-  if (held.unanswered == 0)
-    ++unanswered_;
-  held.unanswered = ++last_round_;
-  held.keeps = false;
-  effects_.recall(holder, held.unanswered);
-}
-
-void bulkhead::recall_leases() {
-  for (auto& [holder, held] : leases_) {
-    if (held.keeps)
-      recall(holder, held);
-  }
-}
-
 void bulkhead::answered(lease& held) noexcept {
   if (held.unanswered != 0)
     --unanswered_;
@@ -154,8 +148,10 @@ void bulkhead::answered(lease& held) noexcept {
 
 void bulkhead::erase_if_empty(holder_id holder) {
   auto i = leases_.find(holder);
-  if (i != leases_.end() && i->second.permits == 0 && i->second.unanswered == 0)
+  if (i != leases_.end() && i->second.permits == 0 && i->second.unanswered == 0) {
     leases_.erase(i);
+    keepers_.erase(holder);
+  }
 }
 
 void bulkhead::refuse_overflow() {

@@ -9,6 +9,7 @@
 #include <list>
 #include <optional>
 #include <unordered_map>
+#include <unordered_set>
 
 /// @file The bulkhead.
 ///
@@ -60,7 +61,7 @@ using holder_id = std::uint64_t;
 /// What a holder calls the call it asks for; the bulkhead only repeats it.
 using ticket_id = std::uint64_t;
 
-/// What a bulkhead wishes to be done.
+/// What a bulkhead wishes to be done. None of it may call the bulkhead back.
 struct bulkhead_effects {
   /// The asking call may run; `extra` permits more for the holder's next calls. While `keep`, the
   /// holder keeps permits that its calls no longer need, else it gives each back at once.
@@ -99,7 +100,8 @@ public:
   /// The holder has ended: what it held is free, its calls wait no longer.
   void lose(holder_id holder);
 
-  /// Calls all unused permits home. Once settled(), leased() is what is really in use.
+  /// Calls all unused permits home. Once settled(), if nothing was granted since, leased() is what
+  /// is really in use. Complexity: O(holders that keep permits).
   void recall_all();
   /// No recall is unanswered.
   [[nodiscard]] bool settled() const noexcept { return unanswered_ == 0; }
@@ -139,7 +141,6 @@ private:
 
   struct lease {
     std::uint32_t permits = 0;
-    bool keeps = false;           // may hold unused permits: nobody has called them back
     std::uint64_t unanswered = 0; // the round of a recall under way, 0: none
   };
 
@@ -150,13 +151,12 @@ private:
   std::uint32_t unanswered_ = 0;
   std::uint64_t last_round_ = 0;
   std::unordered_map<holder_id, lease> leases_; // with permits, or an answer to come
+  std::unordered_set<holder_id> keepers_; // of these: may hold unused permits, not called back
   std::list<waiter> queue_;
   std::unordered_map<waiter, std::list<waiter>::iterator, waiter_hash> places_;
 
   void hand_out(const waiter& to);
   void serve_queue();
-  void recall(holder_id holder, lease& held);
-  void recall_leases();
   void answered(lease& held) noexcept;
   void erase_if_empty(holder_id holder);
   void refuse_overflow();
