@@ -60,6 +60,7 @@ void supervisor::start(std::uint32_t slot, const call_options& options, instant 
 void supervisor::begin_attempt(call& c, instant now) {
   ++c.tries;
   c.serial = ++last_serial_;
+  c.held = {};
   if (!limits_.breaker) {
     enter_bulkhead(c, now);
     return;
@@ -354,7 +355,7 @@ void supervisor::settle_breaker(call& c, outcome result) {
   case outcome::timed_out:
     // Told at once: the last one that it takes must open the circuit before another call goes out.
     ++(result == outcome::failed ? books_.breaker.failed : books_.breaker.timed_out);
-    if (c.state != call_state::awaiting_probe) {
+    if (c.held.generation != 0) {
       effects_.tell_breaker(c.held, true);
       failure_told_ = true;
     }
@@ -364,7 +365,7 @@ void supervisor::settle_breaker(call& c, outcome result) {
     return;
   case outcome::says_nothing:
     ++books_.breaker.cancelled;
-    if (c.held.probe != 0 && c.state != call_state::awaiting_probe)
+    if (c.held.probe != 0)
       effects_.tell_breaker(c.held, std::nullopt);
     return;
   }

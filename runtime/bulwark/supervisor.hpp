@@ -121,7 +121,7 @@ class supervisor {
 public:
   struct call_options {
     std::optional<timespan> deadline = std::nullopt; ///< Instead of the policy's.
-    bool keeps_worker = false;        ///< A function: holds its permit until it returns.
+    bool keeps_worker = false; ///< A function: holds its permit until it returns.
   };
 
   /// `view` may be null where limits.breaker is false. `view` and `effects` outlive the supervisor.
@@ -194,7 +194,7 @@ private:
     instant started{};
     instant deadline = end_of_time;
     timespan last_delay{0};
-    permit held; // of the breaker
+    permit held; // of the breaker; generation 0: none yet
     std::uint32_t slot = 0;
     std::uint32_t serial = 0;
     std::uint32_t tries = 0;    // attempts begun
