@@ -7,6 +7,11 @@ namespace bulwark {
 
 namespace {
 
+/// How long after an attempt's last moment the breaker still holds its probe's place. What became
+/// of the attempt is told at that moment, but a slot of the wheel and two messages later; told to a
+/// place that was given back, it would be dropped, and a target that hangs would never count.
+constexpr timespan grace = std::chrono::milliseconds{100};
+
 /// Under which heading of the books a call stands that the guard itself answered with `error`.
 std::uint64_t counters::*book_of(errc error) noexcept {
   if (is_rejection(error))
@@ -88,15 +93,22 @@ void supervisor::begin_attempt(call& c, instant now) {
       return;
     }
     [[fallthrough]];
-  case circuit_state::half_open: {
-    const auto timeout = limits_.attempt_timeout;
+  case circuit_state::half_open:
     c.state = call_state::awaiting_probe;
     set_timer(c, c.deadline);
-    effects_.ask_probe(c.id(),
-                       std::min(c.deadline, timeout ? saturating_add(now, *timeout) : end_of_time));
+    effects_.ask_probe(c.id(), saturating_add(ends_by(c, now), grace));
     return;
   }
-  }
+}
+
+/// When an attempt that begins now has surely ended: its wait for a permit comes before its
+/// timeout.
+instant supervisor::ends_by(const call& c, instant now) const noexcept {
+  const auto after = [](instant from, const std::optional<timespan>& longest) {
+    return longest ? saturating_add(from, *longest) : end_of_time;
+  };
+  const auto launched = limits_.bulkhead ? after(now, limits_.queue_timeout) : now;
+  return std::min(c.deadline, after(launched, limits_.attempt_timeout));
 }
 
 void supervisor::on_probe(attempt_id attempt, const admission& decision, instant now) {

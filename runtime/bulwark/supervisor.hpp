@@ -244,6 +244,7 @@ private:
   void enter_bulkhead(call& c, instant now);
   void launch(call& c, instant now);
   [[nodiscard]] std::optional<rejection> outdated(call& c, instant now) const noexcept;
+  [[nodiscard]] instant ends_by(const call& c, instant now) const noexcept;
 
   // An attempt on its way outwards.
   void settle_breaker(call& c, outcome result);
