@@ -121,7 +121,10 @@ void supervisor::on_probe(attempt_id attempt, const admission& decision, instant
     }
     wheel_.cancel(*c);
     c->held = *given;
-    enter_bulkhead(*c, now);
+    if (auto refusal = outdated(*c, now))
+      refuse(*c, *refusal, now);
+    else
+      enter_bulkhead(*c, now);
   } else if (c != nullptr) {
     refuse(*c, std::get<rejection>(decision), now);
   }
@@ -183,14 +186,16 @@ void supervisor::on_refused(attempt_id attempt, errc why, instant now) {
   }
 }
 
-/// Whether the circuit has opened while the call waited for its permit. A queue of calls let in
-/// before the trip must not reach the target after it.
+/// Whether the circuit has opened since the breaker gave leave. What was let in before the trip, a
+/// whole queue of calls perhaps, must not reach the target after it.
 std::optional<rejection> supervisor::outdated(call& c, instant now) const noexcept {
-  if (!c.at_breaker || c.held.probe != 0)
+  if (!c.at_breaker)
     return std::nullopt;
   const auto seen = view_->read();
+  if (seen.generation <= c.held.generation)
+    return std::nullopt;
   if (seen.state == circuit_state::closed || seen.state == circuit_state::disabled) {
-    c.held.generation = seen.generation;
+    c.held = {.generation = seen.generation, .probe = 0};
     return std::nullopt;
   }
   const auto from = view_->probes_from();
