@@ -156,16 +156,15 @@ void supervisor::enter_bulkhead(call& c, instant now) {
 }
 
 void supervisor::on_permit(attempt_id attempt, std::uint32_t extra, bool keep, instant now) {
-  keeps_permits_ = keep;
+  keeps_permits_ = keep && !part_lost_;
   permits_unused_ += extra;
   auto* c = find(attempt, call_state::queued);
   if (c == nullptr) { // withdrawn meanwhile
-    if (keep)
-      ++permits_unused_;
-    else
-      effects_.return_permits(1);
+    ++permits_unused_;
+    send_home();
     return;
   }
+  send_home();
   --waiting_;
   ++permits_in_use_;
   c->has_permit = true;
@@ -427,10 +426,14 @@ void supervisor::release_permit(call& c) {
     return;
   c.has_permit = false;
   --permits_in_use_;
-  if (keeps_permits_)
-    ++permits_unused_;
-  else
-    effects_.return_permits(1);
+  ++permits_unused_;
+  send_home();
+}
+
+/// What is unused, unless it may be kept.
+void supervisor::send_home() {
+  if (!keeps_permits_ && permits_unused_ > 0)
+    effects_.return_permits(std::exchange(permits_unused_, 0));
 }
 
 std::uint32_t supervisor::on_recall() noexcept {
@@ -497,7 +500,8 @@ void supervisor::cancel(std::uint32_t slot, instant now) {
 
 void supervisor::on_part_lost(instant now) {
   part_lost_ = true;
-  permits_unused_ = 0;
+  keeps_permits_ = false; // whose part it was: a bulkhead that is still there needs them
+  send_home();
   for_each_call([&](call& c) {
     if (c.state == call_state::awaiting_probe || c.state == call_state::queued)
       stop(c, errc::shutting_down, &counters::rejected, now);

@@ -251,6 +251,7 @@ private:
   void settle_bulkhead(call& c, outcome result);
   void tell_success(const permit& held);
   void release_permit(call& c);
+  void send_home();
   void refuse(call& c, const rejection& why, instant now);
   void fail_attempt(call& c, const failure& why, instant now);
   void time_out(call& c, instant now);
