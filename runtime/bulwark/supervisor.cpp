@@ -373,7 +373,7 @@ void supervisor::settle_breaker(call& c, outcome result) {
     ++(result == outcome::failed ? books_.breaker.failed : books_.breaker.timed_out);
     if (c.held.generation != 0) {
       effects_.tell_breaker(c.held, true);
-      failure_told_ = true;
+      failing_generation_ = c.held.generation;
     }
     return;
   case outcome::rejected:
@@ -390,10 +390,11 @@ void supervisor::settle_breaker(call& c, outcome result) {
 /// A success matters to a closed breaker only after a failure, as it ends the row of failures; the
 /// view shows failures of others, and of ours those that the breaker has already seen.
 void supervisor::tell_success(const permit& held) {
-  if (held.probe != 0 || failure_told_ || view_->read().failing) {
+  const auto ours = held.generation == failing_generation_;
+  if (held.probe != 0 || ours || view_->read().failing)
     effects_.tell_breaker(held, false);
-    failure_told_ = false;
-  }
+  if (ours)
+    failing_generation_ = 0;
 }
 
 void supervisor::settle_bulkhead(call& c, outcome result) {

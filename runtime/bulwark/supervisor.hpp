@@ -228,6 +228,7 @@ private:
   paged_array<call> calls_;
   std::vector<std::uint32_t> free_slots_;
   supervisor_books books_;
+  std::uint64_t failing_generation_ = 0; // of the last failure told; 0: none, or a success since
   std::uint32_t last_serial_ = 0;
   std::uint32_t permits_in_use_ = 0;
   std::uint32_t permits_unused_ = 0;
@@ -235,7 +236,6 @@ private:
   std::uint32_t waiting_ = 0; // calls in the bulkhead's queue
   bool keeps_permits_ = false;
   bool ticking_ = false;
-  bool failure_told_ = false; // and no success since
   bool part_lost_ = false;
   bool shutting_down_ = false;
 
