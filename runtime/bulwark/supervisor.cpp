@@ -232,11 +232,7 @@ bool supervisor::on_reply(attempt_id attempt, const reply_class& reply, instant 
   auto* c = find(attempt, call_state::in_flight);
   if (c == nullptr) {
     ++books_.late_replies;
-    if (auto* function = find(attempt, call_state::abandoned)) {
-      --abandoned_running_;
-      release_permit(*function);
-      free_slot(*function);
-    }
+    take_worker_back(attempt);
     return false;
   }
   wheel_.cancel(*c);
@@ -258,7 +254,16 @@ void supervisor::on_lost(attempt_id attempt, instant now) {
     wheel_.cancel(*c);
     lose(*c, now);
   } else {
-    static_cast<void>(on_reply(attempt, std::nullopt, now)); // an abandoned function's worker
+    take_worker_back(attempt);
+  }
+}
+
+/// An abandoned function has ended at last.
+void supervisor::take_worker_back(attempt_id attempt) {
+  if (auto* c = find(attempt, call_state::abandoned)) {
+    --abandoned_running_;
+    release_permit(*c);
+    free_slot(*c);
   }
 }
 

@@ -257,6 +257,7 @@ private:
   void time_out(call& c, instant now);
   void abandon(call& c, errc why, std::uint64_t counters::*book, instant now);
   void lose(call& c, instant now);
+  void take_worker_back(attempt_id attempt);
   void stop(call& c, errc why, std::uint64_t counters::*book, instant now);
   void finish(call& c, std::optional<errc> error, std::uint64_t counters::*book,
               timespan retry_after, instant now);
