@@ -1,6 +1,7 @@
 #include "bulwark/supervisor.hpp"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 namespace bulwark {
@@ -462,12 +463,20 @@ void supervisor::answer(call& c, std::optional<errc> error, std::uint64_t counte
   --books_.calls.in_flight;
   ++(books_.calls.*book);
   if (book != &counters::rejected)
-    books_.latency.record(elapsed);
+    record_latency(elapsed);
   effects_.answer(c.slot, {.error = error,
                            .last_error = c.last_error,
                            .attempts = c.attempts,
                            .elapsed = elapsed,
                            .retry_after = retry_after});
+}
+
+/// Where there is no memory for it, one observation less: the answer must not fail for it.
+void supervisor::record_latency(timespan elapsed) noexcept {
+  try {
+    books_.latency.record(elapsed);
+  } catch (const std::bad_alloc&) {
+  }
 }
 
 void supervisor::free_slot(call& c) {

@@ -270,6 +270,7 @@ private:
   void set_timer(call& c, instant due);
   void arm(instant due);
   void free_slot(call& c);
+  void record_latency(timespan elapsed) noexcept;
 };
 
 } // namespace bulwark
