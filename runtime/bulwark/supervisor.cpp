@@ -14,7 +14,7 @@ namespace {
 constexpr timespan grace = std::chrono::milliseconds{100};
 
 /// Under which heading of the books a call stands that the guard itself answered with `error`.
-std::uint64_t counters::*book_of(errc error) noexcept {
+auto book_of(errc error) noexcept {
   if (is_rejection(error))
     return &counters::rejected;
   if (error == errc::timed_out)
@@ -171,7 +171,7 @@ void supervisor::on_permit(attempt_id attempt, std::uint32_t extra, bool keep, i
   c->has_permit = true;
   wheel_.cancel(*c);
   if (auto refusal = outdated(*c, now)) {
-    settle_bulkhead(*c, outcome::says_nothing);
+    settle_bulkhead(*c, &counters::cancelled);
     refuse(*c, *refusal, now);
     return;
   }
@@ -205,8 +205,8 @@ std::optional<rejection> supervisor::outdated(call& c, instant now) const noexce
 
 void supervisor::launch(call& c, instant now) {
   if (now >= c.deadline) { // never started
-    settle_bulkhead(c, outcome::timed_out);
-    settle_breaker(c, outcome::says_nothing);
+    settle_bulkhead(c, &counters::timed_out);
+    settle_breaker(c, &counters::cancelled);
     finish(c, errc::timed_out, &counters::timed_out, timespan{0}, now);
     return;
   }
@@ -223,10 +223,7 @@ void supervisor::launch(call& c, instant now) {
 // -- an attempt on its way outwards ---------------------------------------------------
 
 bool supervisor::awaits_reply(attempt_id attempt) const noexcept {
-  if (attempt.slot >= calls_.capacity())
-    return false;
-  const auto& c = calls_[attempt.slot];
-  return c.serial == attempt.serial && c.state == call_state::in_flight;
+  return is(attempt, call_state::in_flight);
 }
 
 bool supervisor::on_reply(attempt_id attempt, const reply_class& reply, instant now) {
@@ -239,12 +236,12 @@ bool supervisor::on_reply(attempt_id attempt, const reply_class& reply, instant 
   wheel_.cancel(*c);
   c->last_error.reset();
   if (!reply) {
-    settle_breaker(*c, outcome::succeeded);
-    settle_bulkhead(*c, outcome::succeeded);
+    settle_breaker(*c, &counters::succeeded);
+    settle_bulkhead(*c, &counters::succeeded);
     finish(*c, std::nullopt, &counters::succeeded, timespan{0}, now);
   } else {
-    settle_breaker(*c, reply->counts ? outcome::failed : outcome::says_nothing);
-    settle_bulkhead(*c, outcome::failed);
+    settle_breaker(*c, reply->counts ? &counters::failed : &counters::cancelled);
+    settle_bulkhead(*c, &counters::failed);
     fail_attempt(*c, {.error = std::nullopt, .retryable = reply->retryable}, now);
   }
   return true;
@@ -277,18 +274,18 @@ void supervisor::on_target_lost(instant now) {
 
 void supervisor::lose(call& c, instant now) {
   const auto kind = effects_.classify(errc::target_lost);
-  settle_breaker(c, kind.counts ? outcome::failed : outcome::says_nothing);
-  settle_bulkhead(c, outcome::failed);
+  settle_breaker(c, kind.counts ? &counters::failed : &counters::cancelled);
+  settle_bulkhead(c, &counters::failed);
   fail_attempt(c, {.error = errc::target_lost, .retryable = kind.retryable}, now);
 }
 
 void supervisor::refuse(call& c, const rejection& why, instant now) {
   // The part that refused has the call as rejected; the one further out only gets its leave back.
   if (c.at_bulkhead) {
-    settle_bulkhead(c, outcome::rejected);
-    settle_breaker(c, outcome::says_nothing);
+    settle_bulkhead(c, &counters::rejected);
+    settle_breaker(c, &counters::cancelled);
   } else {
-    settle_breaker(c, outcome::rejected);
+    settle_breaker(c, &counters::rejected);
   }
   const auto retryable = why.why != errc::shutting_down && effects_.classify(why.why).retryable;
   fail_attempt(c, {.error = why.why, .retryable = retryable, .retry_after = why.retry_after}, now);
@@ -327,22 +324,22 @@ void supervisor::time_out(call& c, instant now) {
       finish(c, errc::timed_out, &counters::timed_out, timespan{0}, now);
     return;
   case call_state::awaiting_probe:
-    settle_breaker(c, outcome::timed_out);
+    settle_breaker(c, &counters::timed_out);
     break;
   case call_state::queued:
     --waiting_;
     effects_.withdraw(c.id());
-    settle_bulkhead(c, outcome::timed_out);
-    settle_breaker(c, outcome::says_nothing);
+    settle_bulkhead(c, &counters::timed_out);
+    settle_breaker(c, &counters::cancelled);
     break;
   case call_state::in_flight:
     effects_.cut_attempt(c.id(), errc::timed_out);
-    settle_breaker(c, kind.counts ? outcome::timed_out : outcome::says_nothing);
+    settle_breaker(c, kind.counts ? &counters::timed_out : &counters::cancelled);
     if (c.keeps_worker) {
       abandon(c, errc::timed_out, &counters::timed_out, now);
       return;
     }
-    settle_bulkhead(c, outcome::timed_out);
+    settle_bulkhead(c, &counters::timed_out);
     break;
   }
   const auto retryable = kind.retryable && now < c.deadline;
@@ -350,7 +347,7 @@ void supervisor::time_out(call& c, instant now) {
 }
 
 /// A function can't be stopped: its caller is answered, its worker stays taken until it returns.
-void supervisor::abandon(call& c, errc why, std::uint64_t counters::*book, instant now) {
+void supervisor::abandon(call& c, errc why, heading book, instant now) {
   ++books_.abandoned;
   ++abandoned_running_;
   if (c.at_bulkhead) {
@@ -363,33 +360,23 @@ void supervisor::abandon(call& c, errc why, std::uint64_t counters::*book, insta
   c.state = call_state::abandoned;
 }
 
-void supervisor::settle_breaker(call& c, outcome result) {
+/// An attempt is counted once as the breaker sees it, and what it says of the target is told.
+void supervisor::settle_breaker(call& c, heading book) {
   if (!c.at_breaker)
     return;
   c.at_breaker = false;
   --books_.breaker.in_flight;
-  switch (result) {
-  case outcome::succeeded:
-    ++books_.breaker.succeeded;
+  ++(books_.breaker.*book);
+  if (c.held.generation == 0) // had no leave yet
+    return;
+  if (book == &counters::succeeded) {
     tell_success(c.held);
-    return;
-  case outcome::failed:
-  case outcome::timed_out:
+  } else if (book == &counters::failed || book == &counters::timed_out) {
     // Told at once: the last one that it takes must open the circuit before another call goes out.
-    ++(result == outcome::failed ? books_.breaker.failed : books_.breaker.timed_out);
-    if (c.held.generation != 0) {
-      effects_.tell_breaker(c.held, true);
-      failing_generation_ = c.held.generation;
-    }
-    return;
-  case outcome::rejected:
-    ++books_.breaker.rejected;
-    return;
-  case outcome::says_nothing:
-    ++books_.breaker.cancelled;
-    if (c.held.probe != 0)
-      effects_.tell_breaker(c.held, std::nullopt);
-    return;
+    effects_.tell_breaker(c.held, true);
+    failing_generation_ = c.held.generation;
+  } else if (c.held.probe != 0) {
+    effects_.tell_breaker(c.held, std::nullopt);
   }
 }
 
@@ -403,28 +390,12 @@ void supervisor::tell_success(const permit& held) {
     failing_generation_ = 0;
 }
 
-void supervisor::settle_bulkhead(call& c, outcome result) {
+void supervisor::settle_bulkhead(call& c, heading book) {
   if (!c.at_bulkhead)
     return;
   c.at_bulkhead = false;
   --books_.bulkhead.in_flight;
-  switch (result) {
-  case outcome::succeeded:
-    ++books_.bulkhead.succeeded;
-    break;
-  case outcome::failed:
-    ++books_.bulkhead.failed;
-    break;
-  case outcome::timed_out:
-    ++books_.bulkhead.timed_out;
-    break;
-  case outcome::rejected:
-    ++books_.bulkhead.rejected;
-    break;
-  case outcome::says_nothing:
-    ++books_.bulkhead.cancelled;
-    break;
-  }
+  ++(books_.bulkhead.*book);
   release_permit(c);
 }
 
@@ -450,14 +421,14 @@ std::uint32_t supervisor::on_recall() noexcept {
 
 // -- a call ends ----------------------------------------------------------------------
 
-void supervisor::finish(call& c, std::optional<errc> error, std::uint64_t counters::*book,
-                        timespan retry_after, instant now) {
+void supervisor::finish(call& c, std::optional<errc> error, heading book, timespan retry_after,
+                        instant now) {
   answer(c, error, book, retry_after, now);
   free_slot(c);
 }
 
-void supervisor::answer(call& c, std::optional<errc> error, std::uint64_t counters::*book,
-                        timespan retry_after, instant now) {
+void supervisor::answer(call& c, std::optional<errc> error, heading book, timespan retry_after,
+                        instant now) {
   wheel_.cancel(c);
   const auto elapsed = now - c.started;
   --books_.calls.in_flight;
@@ -489,19 +460,19 @@ void supervisor::free_slot(call& c) {
 }
 
 /// Ends a call that has not been answered, wherever it is.
-void supervisor::stop(call& c, errc why, std::uint64_t counters::*book, instant now) {
+void supervisor::stop(call& c, errc why, heading book, instant now) {
   if (c.state == call_state::queued) {
     --waiting_;
     effects_.withdraw(c.id());
   } else if (c.state == call_state::in_flight) {
     effects_.cut_attempt(c.id(), why);
   }
-  settle_breaker(c, outcome::says_nothing);
+  settle_breaker(c, &counters::cancelled);
   if (c.state == call_state::in_flight && c.keeps_worker) {
     abandon(c, why, book, now);
     return;
   }
-  settle_bulkhead(c, outcome::says_nothing);
+  settle_bulkhead(c, &counters::cancelled);
   finish(c, why, book, timespan{0}, now);
 }
 
@@ -558,11 +529,13 @@ void supervisor::arm(instant due) {
 
 // -- the table of calls ---------------------------------------------------------------
 
+bool supervisor::is(attempt_id attempt, call_state state) const noexcept {
+  return attempt.slot < calls_.capacity() && calls_[attempt.slot].serial == attempt.serial
+         && calls_[attempt.slot].state == state;
+}
+
 supervisor::call* supervisor::find(attempt_id attempt, call_state state) noexcept {
-  if (attempt.slot >= calls_.capacity())
-    return nullptr;
-  auto& c = calls_[attempt.slot];
-  return c.serial == attempt.serial && c.state == state ? &c : nullptr;
+  return is(attempt, state) ? &calls_[attempt.slot] : nullptr;
 }
 
 template <class F>

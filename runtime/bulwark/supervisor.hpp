@@ -28,13 +28,14 @@
 ///                     └────────────────┘     abandoned ◀── timed out, but ──┘
 ///                                                          its function still runs
 ///
-/// | state          | waits for                                      | ends at the latest | |
-/// -------------- | ---------------------------------------------- | ------------------------------
-/// | | awaiting_probe | the breaker: may it probe                      | deadline | | queued | the
-/// bulkhead: a permit                         | deadline, queue_timeout        | | in_flight      |
-/// the target's reply                             | deadline, attempt_timeout      | | backing_off
-/// | time                                           | always before the deadline     | | abandoned
-/// | the function's return, to give its worker back | not: it can't be stopped       |
+/// | state          | waits for                            | ends at the latest             |
+/// | -------------- | ------------------------------------ | ------------------------------ |
+/// | awaiting_probe | the breaker: may it probe            | deadline                       |
+/// | queued         | the bulkhead: a permit               | deadline, queue_timeout        |
+/// | in_flight      | the target's reply                   | deadline, attempt_timeout      |
+/// | backing_off    | time                                 | its delay, deadline            |
+/// | abandoned      | the function's return, to give its   | not: it can't be stopped       |
+/// |                | worker back                          |                                |
 ///
 /// Order of the parts, outermost first: deadline > retry > circuit breaker > bulkhead > attempt
 /// timeout > target. A refusal is no failure in the breaker's books, and a permission that a part
@@ -44,6 +45,8 @@
 /// it: it reads the breaker's published view, takes a permit that it already holds, and keeps
 /// deadlines in a wheel of its own. What a call costs doesn't depend on how many others are in
 /// flight.
+///
+/// Longer than 400 lines: the whole life of a call is to be read from top to bottom in one file.
 
 namespace bulwark {
 
@@ -209,8 +212,9 @@ private:
     [[nodiscard]] attempt_id id() const noexcept { return {slot, serial}; }
   };
 
-  // What became of an attempt, for the books of breaker and bulkhead.
-  enum class outcome : std::uint8_t { succeeded, failed, timed_out, rejected, says_nothing };
+  // Where the end of a call or an attempt stands in the books. To the breaker, what is cancelled or
+  // rejected says nothing about the target.
+  using heading = std::uint64_t counters::*;
 
   // Why an attempt failed: with nullopt the target's reply says it.
   struct failure {
@@ -247,23 +251,22 @@ private:
   [[nodiscard]] instant ends_by(const call& c, instant now) const noexcept;
 
   // An attempt on its way outwards.
-  void settle_breaker(call& c, outcome result);
-  void settle_bulkhead(call& c, outcome result);
+  void settle_breaker(call& c, heading book);
+  void settle_bulkhead(call& c, heading book);
   void tell_success(const permit& held);
   void release_permit(call& c);
   void send_home();
   void refuse(call& c, const rejection& why, instant now);
   void fail_attempt(call& c, const failure& why, instant now);
   void time_out(call& c, instant now);
-  void abandon(call& c, errc why, std::uint64_t counters::*book, instant now);
+  void abandon(call& c, errc why, heading book, instant now);
   void lose(call& c, instant now);
   void take_worker_back(attempt_id attempt);
-  void stop(call& c, errc why, std::uint64_t counters::*book, instant now);
-  void finish(call& c, std::optional<errc> error, std::uint64_t counters::*book,
-              timespan retry_after, instant now);
-  void answer(call& c, std::optional<errc> error, std::uint64_t counters::*book,
-              timespan retry_after, instant now);
+  void stop(call& c, errc why, heading book, instant now);
+  void finish(call& c, std::optional<errc> error, heading book, timespan retry_after, instant now);
+  void answer(call& c, std::optional<errc> error, heading book, timespan retry_after, instant now);
 
+  [[nodiscard]] bool is(attempt_id attempt, call_state state) const noexcept;
   [[nodiscard]] call* find(attempt_id attempt, call_state state) noexcept;
   template <class F>
   void for_each_call(F&& f);
