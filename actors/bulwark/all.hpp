@@ -13,3 +13,4 @@
 #include "bulwark/protocol.hpp"
 #include "bulwark/retry.hpp"
 #include "bulwark/statistics.hpp"
+#include "bulwark/sync.hpp"

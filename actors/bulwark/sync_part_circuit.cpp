@@ -1,0 +1,264 @@
+#include "bulwark/circuit_breaker_actor.hpp"
+#include "bulwark/sync_ask.hpp"
+#include "bulwark/sync_circuit.hpp"
+
+#include <mutex>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+// A sync::circuit_breaker that stands on a node's part is one of the breaker's holders, as a guard
+// is. Holders are actors, so it has one, the envoy: it asks for probes, learns of a changed policy
+// and tells the books. The calls themselves pass by it.
+
+namespace bulwark::sync {
+
+namespace {
+
+/// What the calling threads and the envoy share.
+struct shared_books {
+  std::mutex mutex;
+  counters calls;
+  error_predicate failure_on = counted;
+  bool part_lost = false;
+};
+
+class circuit_envoy final : public caf::event_based_actor {
+public:
+  circuit_envoy(caf::actor_config& config, caf::strong_actor_ptr breaker,
+                std::shared_ptr<shared_books> books)
+      : caf::event_based_actor(config),
+        breaker_(caf::actor_cast<caf::weak_actor_ptr>(breaker)),
+        books_(std::move(books)) {}
+
+  const char* name() const override { return "bulwark.circuit_envoy"; }
+
+  void on_exit() override {
+    report(0, caf::actor_cast<caf::strong_actor_ptr>(breaker_));
+    for (auto& waiting : ready_)
+      waiting.deliver(caf::make_error(errc::shutting_down));
+    for (auto& [serial, asker] : askers_)
+      asker.deliver(caf::make_error(errc::shutting_down));
+  }
+
+protected:
+  caf::behavior make_behavior() override {
+    compat::set_down_handler(this, [this](const caf::down_msg&) {
+      {
+        std::lock_guard guard{books_->mutex};
+        books_->part_lost = true;
+      }
+      quit();
+    });
+    if (auto breaker = caf::actor_cast<caf::strong_actor_ptr>(breaker_)) {
+      compat::watch(this, breaker);
+      send_to_breaker(caf::make_message(attach_atom_v));
+    }
+    return {
+        // Answered once the breaker knows us: from then on its statistics contain ours.
+        [this](attach_atom) {
+          auto promise = make_response_promise();
+          if (known_)
+            promise.deliver(caf::unit);
+          else
+            ready_.push_back(promise);
+          return promise;
+        },
+        [this](change_policy_atom, const circuit_breaker_policy& policy) {
+          {
+            std::lock_guard guard{books_->mutex};
+            books_->failure_on = policy.failure_on;
+          }
+          known_ = true;
+          for (auto& waiting : std::exchange(ready_, {}))
+            waiting.deliver(caf::unit);
+        },
+        [this](probe_request request) {
+          request.attempt.serial = ++last_serial_;
+          send_to_breaker(caf::make_message(request));
+          auto& asker = askers_[request.attempt.serial];
+          asker = make_response_promise();
+          return asker;
+        },
+        [this](const probe_decision& decision) {
+          if (auto found = askers_.extract(decision.attempt.serial))
+            found.mapped().deliver(decision);
+        },
+        [this](const books_request& request) { report(request.round, current_sender()); },
+        [this](shutdown_atom) { quit(); },
+    };
+  }
+
+private:
+  caf::weak_actor_ptr breaker_;
+  std::shared_ptr<shared_books> books_;
+  bool known_ = false; // to the breaker
+  std::vector<caf::response_promise> ready_;
+  std::unordered_map<std::uint32_t, caf::response_promise> askers_;
+  std::uint32_t last_serial_ = 0;
+
+  void send_to_breaker(caf::message content) {
+    compat::deliver(caf::actor_cast<caf::strong_actor_ptr>(breaker_), ctrl(),
+                    caf::make_message_id(), std::move(content), context());
+  }
+
+  void report(std::uint64_t round, const caf::strong_actor_ptr& to) {
+    counters so_far;
+    {
+      std::lock_guard guard{books_->mutex};
+      so_far = books_->calls;
+    }
+    compat::tell(
+        to,
+        books_report{
+            .round = round, .holder = address(), .calls = {}, .breaker = so_far, .bulkhead = {}});
+  }
+};
+
+class part_circuit final : public circuit {
+public:
+  part_circuit(node& home, const std::string& name, const circuit_breaker_policy& policy)
+      : system_(home.system()), name_(name), part_(home.circuit_breaker(name, policy)) {
+    const auto* breaker =
+        dynamic_cast<circuit_breaker_actor*>(caf::actor_cast<caf::abstract_actor*>(part_));
+    view_ = breaker->view();
+    books_->failure_on = policy.failure_on;
+    envoy_ = system_.spawn<circuit_envoy>(caf::actor_cast<caf::strong_actor_ptr>(part_), books_);
+    // An error: the part has ended already. The first call will say so.
+    static_cast<void>(ask<void>(system_, envoy_, attach_atom_v));
+  }
+
+  ~part_circuit() override {
+    compat::tell(caf::actor_cast<caf::strong_actor_ptr>(envoy_), shutdown_atom_v);
+  }
+
+  permit admit() override {
+    {
+      std::lock_guard guard{books_->mutex};
+      ++books_->calls.calls;
+      ++books_->calls.in_flight;
+      if (books_->part_lost)
+        refuse_locked({.why = errc::shutting_down});
+    }
+    const auto seen = view_->read();
+    switch (seen.state) {
+    case circuit_state::closed:
+    case circuit_state::disabled:
+      return {.generation = seen.generation, .probe = 0};
+    case circuit_state::forced_open:
+      refuse({.why = errc::circuit_open});
+    case circuit_state::open:
+      if (const auto from = view_->probes_from(), at = now(); at < from)
+        refuse({.why = errc::circuit_open,
+                .retry_after = from == end_of_time ? timespan{0} : from - at});
+      break;
+    case circuit_state::half_open:
+      break;
+    }
+    return ask_probe();
+  }
+
+  void succeeded(const permit& held) override {
+    {
+      std::lock_guard guard{books_->mutex};
+      --books_->calls.in_flight;
+      ++books_->calls.succeeded;
+    }
+    // To a closed breaker a success matters only after a failure, whose row it ends.
+    if (held.probe != 0 || view_->read().failing)
+      report({.held = held, .failed = false});
+  }
+
+  void failed(const permit& held, const caf::error& reason) override {
+    const auto it_counts = counts(failure_on(), reason);
+    std::optional<bool> word;
+    {
+      std::lock_guard guard{books_->mutex};
+      word = settle(books_->calls, reason, it_counts);
+    }
+    if (word || held.probe != 0)
+      report({.held = held, .failed = word});
+  }
+
+  void tell(circuit_command command) override {
+    switch (command) {
+    case circuit_command::record_success:
+      return require(ask<void>(system_, part_, record_success_atom_v));
+    case circuit_command::record_failure:
+      return require(ask<void>(system_, part_, record_failure_atom_v));
+    case circuit_command::reset:
+      return require(ask<void>(system_, part_, reset_atom_v));
+    case circuit_command::force_open:
+      return require(ask<void>(system_, part_, force_open_atom_v));
+    case circuit_command::disable:
+      return require(ask<void>(system_, part_, disable_atom_v));
+    }
+  }
+
+  circuit_state state() override {
+    const auto seen = view_->read().state;
+    return seen == circuit_state::open && now() >= view_->probes_from() ? circuit_state::half_open
+                                                                        : seen;
+  }
+
+  circuit_breaker_stats stats() override {
+    return require(ask<circuit_breaker_stats>(system_, part_, get_stats_atom_v));
+  }
+
+private:
+  caf::actor_system& system_;
+  const std::string name_;
+  const caf::actor part_;
+  std::shared_ptr<const circuit_view> view_;
+  const std::shared_ptr<shared_books> books_ = std::make_shared<shared_books>();
+  caf::actor envoy_;
+
+  [[nodiscard]] instant now() const { return instant{system_.clock().now().time_since_epoch()}; }
+
+  [[nodiscard]] error_predicate failure_on() const {
+    std::lock_guard guard{books_->mutex};
+    return books_->failure_on;
+  }
+
+  permit ask_probe() {
+    auto answer = ask<probe_decision>(system_, envoy_, probe_request{});
+    if (!answer.value)
+      refuse({.why = errc::shutting_down});
+    if (!answer.value->granted)
+      refuse(answer.value->refused);
+    return answer.value->given;
+  }
+
+  // Waits until the breaker has heard it: who fails once too often must find the circuit open.
+  void report(const outcome_report& outcome) {
+    static_cast<void>(ask<void>(system_, part_, outcome));
+  }
+
+  [[noreturn]] void refuse(const rejection& why) {
+    std::lock_guard guard{books_->mutex};
+    refuse_locked(why);
+  }
+
+  [[noreturn]] void refuse_locked(const rejection& why) {
+    --books_->calls.in_flight;
+    ++books_->calls.rejected;
+    throw circuit_breaker_error{why.why, {.part = name_, .retry_after = why.retry_after}};
+  }
+
+  template <class T>
+  T require(answer_to<T> answer) {
+    if (!answer.value)
+      throw circuit_breaker_error{errc::shutting_down, {.part = name_}};
+    if constexpr (!std::is_void_v<T>)
+      return std::move(*answer.value);
+  }
+};
+
+} // namespace
+
+std::unique_ptr<circuit> make_part_circuit(node& home, const std::string& name,
+                                           const circuit_breaker_policy& policy) {
+  return std::make_unique<part_circuit>(home, name, policy);
+}
+
+} // namespace bulwark::sync
