@@ -20,7 +20,6 @@ struct shared_books {
   std::mutex mutex;
   counters calls;
   error_predicate failure_on = counted;
-  bool part_lost = false;
 };
 
 class circuit_envoy final : public caf::event_based_actor {
@@ -43,13 +42,7 @@ public:
 
 protected:
   caf::behavior make_behavior() override {
-    compat::set_down_handler(this, [this](const caf::down_msg&) {
-      {
-        std::lock_guard guard{books_->mutex};
-        books_->part_lost = true;
-      }
-      quit();
-    });
+    compat::set_down_handler(this, [this](const caf::down_msg&) { quit(); });
     if (auto breaker = caf::actor_cast<caf::strong_actor_ptr>(breaker_)) {
       compat::watch(this, breaker);
       send_to_breaker(caf::make_message(attach_atom_v));
@@ -137,9 +130,9 @@ public:
       std::lock_guard guard{books_->mutex};
       ++books_->calls.calls;
       ++books_->calls.in_flight;
-      if (books_->part_lost)
-        refuse_locked({.why = errc::shutting_down});
     }
+    if (part_has_ended())
+      refuse({.why = errc::shutting_down});
     const auto seen = view_->read();
     switch (seen.state) {
     case circuit_state::closed:
@@ -234,14 +227,18 @@ private:
     static_cast<void>(ask<void>(system_, part_, outcome));
   }
 
-  [[noreturn]] void refuse(const rejection& why) {
-    std::lock_guard guard{books_->mutex};
-    refuse_locked(why);
+  // The view of a breaker that has ended says for ever what it said last.
+  [[nodiscard]] bool part_has_ended() const {
+    return caf::actor_cast<caf::abstract_actor*>(part_)->getf(
+        caf::abstract_actor::is_cleaned_up_flag);
   }
 
-  [[noreturn]] void refuse_locked(const rejection& why) {
-    --books_->calls.in_flight;
-    ++books_->calls.rejected;
+  [[noreturn]] void refuse(const rejection& why) {
+    {
+      std::lock_guard guard{books_->mutex};
+      --books_->calls.in_flight;
+      ++books_->calls.rejected;
+    }
     throw circuit_breaker_error{why.why, {.part = name_, .retry_after = why.retry_after}};
   }
 
