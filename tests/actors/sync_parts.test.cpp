@@ -473,8 +473,7 @@ TEST_CASE("eight threads and a guard on one bulkhead keep its limit and its book
         compat::request(self, guard, ask_atom_v, std::int32_t{t})
             .receive([&](std::int32_t) { ++done; },
                      [&](const caf::error& reason) {
-                       CHECK(reason == errc::bulkhead_full);
-                       ++refused;
+                       refused += reason == errc::bulkhead_full ? 1 : 0;
                      });
         for (auto& each : futures) {
           try {
@@ -506,6 +505,7 @@ TEST_CASE("eight threads and a guard on one breaker keep its limit and its books
   const circuit_breaker_policy policy{
       .failure_threshold = 3, .success_threshold = 3, .open_for = 1ms, .half_open_calls = 2};
   auto guard = w.guard("g", {.breaker = w.home->circuit_breaker("db", policy)});
+  std::atomic<std::uint32_t> most{0};
   std::vector<std::thread> threads;
   for (auto t = 0; t < 8; ++t) {
     threads.emplace_back([&, t] {
@@ -514,7 +514,9 @@ TEST_CASE("eight threads and a guard on one breaker keep its limit and its books
       for (auto i = 0; i < 100; ++i) {
         try {
           breaker.call([&] {
-            CHECK(breaker.stats().probes <= 2);
+            const auto now = breaker.stats().probes;
+            for (auto seen = most.load(); seen < now && !most.compare_exchange_weak(seen, now);)
+              ;
             if ((i + t) % 3 == 0)
               throw broken{};
           });
@@ -530,6 +532,7 @@ TEST_CASE("eight threads and a guard on one breaker keep its limit and its books
     thread.join();
   sync::circuit_breaker breaker{*w.home, "db", policy};
   const auto stats = breaker.stats();
+  CHECK(most <= 2);
   CHECK(stats.calls.balanced());
   CHECK(stats.calls.calls == 1600);
   CHECK(stats.calls.in_flight == 0);
