@@ -6,8 +6,8 @@
 #include <caf/error.hpp>
 
 #include <cstdint>
-#include <exception>
 #include <memory>
+#include <optional>
 #include <string>
 
 namespace bulwark::sync {

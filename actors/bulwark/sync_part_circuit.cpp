@@ -1,112 +1,14 @@
 #include "bulwark/circuit_breaker_actor.hpp"
 #include "bulwark/sync_ask.hpp"
 #include "bulwark/sync_circuit.hpp"
+#include "bulwark/sync_circuit_envoy.hpp"
 
 #include <mutex>
-#include <unordered_map>
 #include <utility>
-#include <vector>
-
-// A sync::circuit_breaker that stands on a node's part is one of the breaker's holders, as a guard
-// is. Holders are actors, so it has one, the envoy: it asks for probes, learns of a changed policy
-// and tells the books. The calls themselves pass by it.
 
 namespace bulwark::sync {
 
 namespace {
-
-/// What the calling threads and the envoy share.
-struct shared_books {
-  std::mutex mutex;
-  counters calls;
-  error_predicate failure_on = counted;
-};
-
-class circuit_envoy final : public caf::event_based_actor {
-public:
-  circuit_envoy(caf::actor_config& config, caf::strong_actor_ptr breaker,
-                std::shared_ptr<shared_books> books)
-      : caf::event_based_actor(config),
-        breaker_(caf::actor_cast<caf::weak_actor_ptr>(breaker)),
-        books_(std::move(books)) {}
-
-  const char* name() const override { return "bulwark.circuit_envoy"; }
-
-  void on_exit() override {
-    report(0, caf::actor_cast<caf::strong_actor_ptr>(breaker_));
-    for (auto& waiting : ready_)
-      waiting.deliver(caf::make_error(errc::shutting_down));
-    for (auto& [serial, asker] : askers_)
-      asker.deliver(caf::make_error(errc::shutting_down));
-  }
-
-protected:
-  caf::behavior make_behavior() override {
-    compat::set_down_handler(this, [this](const caf::down_msg&) { quit(); });
-    if (auto breaker = caf::actor_cast<caf::strong_actor_ptr>(breaker_)) {
-      compat::watch(this, breaker);
-      send_to_breaker(caf::make_message(attach_atom_v));
-    }
-    return {
-        // Answered once the breaker knows us: from then on its statistics contain ours.
-        [this](attach_atom) {
-          auto promise = make_response_promise();
-          if (known_)
-            promise.deliver(caf::unit);
-          else
-            ready_.push_back(promise);
-          return promise;
-        },
-        [this](change_policy_atom, const circuit_breaker_policy& policy) {
-          {
-            std::lock_guard guard{books_->mutex};
-            books_->failure_on = policy.failure_on;
-          }
-          known_ = true;
-          for (auto& waiting : std::exchange(ready_, {}))
-            waiting.deliver(caf::unit);
-        },
-        [this](probe_request request) {
-          request.attempt.serial = ++last_serial_;
-          send_to_breaker(caf::make_message(request));
-          auto& asker = askers_[request.attempt.serial];
-          asker = make_response_promise();
-          return asker;
-        },
-        [this](const probe_decision& decision) {
-          if (auto found = askers_.extract(decision.attempt.serial))
-            found.mapped().deliver(decision);
-        },
-        [this](const books_request& request) { report(request.round, current_sender()); },
-        [this](shutdown_atom) { quit(); },
-    };
-  }
-
-private:
-  caf::weak_actor_ptr breaker_;
-  std::shared_ptr<shared_books> books_;
-  bool known_ = false; // to the breaker
-  std::vector<caf::response_promise> ready_;
-  std::unordered_map<std::uint32_t, caf::response_promise> askers_;
-  std::uint32_t last_serial_ = 0;
-
-  void send_to_breaker(caf::message content) {
-    compat::deliver(caf::actor_cast<caf::strong_actor_ptr>(breaker_), ctrl(),
-                    caf::make_message_id(), std::move(content), context());
-  }
-
-  void report(std::uint64_t round, const caf::strong_actor_ptr& to) {
-    counters so_far;
-    {
-      std::lock_guard guard{books_->mutex};
-      so_far = books_->calls;
-    }
-    compat::tell(
-        to,
-        books_report{
-            .round = round, .holder = address(), .calls = {}, .breaker = so_far, .bulkhead = {}});
-  }
-};
 
 class part_circuit final : public circuit {
 public:

@@ -1,0 +1,57 @@
+#pragma once
+
+#include "bulwark/protocol.hpp"
+
+#include <caf/all.hpp>
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <unordered_map>
+#include <vector>
+
+namespace bulwark::sync {
+
+/// What the threads that call and their envoy share.
+struct shared_books {
+  std::mutex mutex;
+  counters calls;
+  error_predicate failure_on = counted;
+};
+
+/// A sync::circuit_breaker that stands on a node's part is one of the breaker's holders, as a guard
+/// is. Holders are actors, so it has one: it asks for probes, learns of a changed policy and tells
+/// the books. The calls themselves pass by it.
+///
+/// | message                               | answer                                     |
+/// | ------------------------------------- | ------------------------------------------ |
+/// | attach                                | unit, once the breaker knows the envoy     |
+/// | probe_request                         | probe_decision                             |
+/// | any, once the breaker has ended       | an error                                   |
+class circuit_envoy final : public caf::event_based_actor {
+public:
+  circuit_envoy(caf::actor_config& config, const caf::strong_actor_ptr& breaker,
+                std::shared_ptr<shared_books> books);
+
+  const char* name() const override { return "bulwark.circuit_envoy"; }
+  void on_exit() override;
+
+protected:
+  caf::behavior make_behavior() override;
+
+private:
+  caf::weak_actor_ptr breaker_;
+  std::shared_ptr<shared_books> books_;
+  bool known_ = false; // to the breaker
+  std::vector<caf::response_promise> ready_;
+  std::unordered_map<std::uint32_t, caf::response_promise> askers_; // by attempt
+  std::uint32_t last_serial_ = 0;
+
+  caf::response_promise wait_until_known();
+  void take_policy(const circuit_breaker_policy& policy);
+  caf::response_promise ask_probe(probe_request request);
+  void send_to_breaker(caf::message content);
+  void report(std::uint64_t round, const caf::strong_actor_ptr& to);
+};
+
+} // namespace bulwark::sync
