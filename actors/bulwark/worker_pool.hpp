@@ -25,19 +25,35 @@ public:
   ~worker_pool();
 
   /// Has a thread run `job`, which must not throw. Throws std::system_error where the system gives
-  /// no thread and none is running that would get to it, and std::logic_error after join().
+  /// no thread and none is running that would get to it, and std::logic_error after close().
   void submit(std::function<void()> job);
 
-  /// Runs what was submitted to its end, and ends the threads. A function can't be interrupted:
-  /// this takes as long as the longest of them.
+  /// Takes no more jobs. The threads run what was submitted to its end, and then end. Doesn't wait.
+  void close();
+
+  /// Closes, and waits until the threads have ended. A function can't be interrupted: this takes as
+  /// long as the longest of them. Whoever calls it, and however many at once, all wait. Not for the
+  /// pool's own threads, who would wait for themselves.
   void join();
 
+  /// Closed, and all threads are past their last job: join() would not wait.
+  [[nodiscard]] bool finished() const;
+
+  /// Threads that were started and not yet joined.
+  [[nodiscard]] std::size_t threads() const;
+  /// Jobs that were submitted and have not returned.
+  [[nodiscard]] std::size_t pending() const;
+
 private:
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
+  std::mutex
+      joining_; // before mutex_; held until all have ended, so that a second join() waits too
   std::condition_variable work_to_do_;
   std::deque<std::function<void()>> jobs_;
   std::vector<std::thread> threads_;
   std::size_t idle_ = 0;
+  std::size_t ended_ = 0;
+  std::size_t running_ = 0;
   bool closing_ = false;
 
   void run();
