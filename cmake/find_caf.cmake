@@ -13,7 +13,7 @@ function(bulwark_find_caf out_dir out_passed_over)
   if(CMAKE_SCRIPT_MODE_FILE)
     # A script has no platform files that would set these.
     set(CMAKE_SYSTEM_PREFIX_PATH /usr/local /usr)
-    execute_process(COMMAND dpkg-architecture -qDEB_HOST_MULTIARCH
+    execute_process(COMMAND g++ -print-multiarch
                     OUTPUT_VARIABLE CMAKE_LIBRARY_ARCHITECTURE
                     OUTPUT_STRIP_TRAILING_WHITESPACE ERROR_QUIET RESULT_VARIABLE ignored)
     set(CMAKE_FIND_LIBRARY_PREFIXES lib)
