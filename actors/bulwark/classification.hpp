@@ -22,15 +22,15 @@
 
 /// @file What an error means: whether to try again, and whether the target is to blame.
 ///
-/// | error                                                            | retried | counts as failure
-/// | | ---------------------------------------------------------------- | ------- |
-/// ----------------- | | timed_out, target_lost, lost connections                         | yes |
-/// yes               | | marked transient by the target                                   | yes |
-/// yes               | | circuit_open, bulkhead_full, rate_limited, shutting_down         | no | no
-/// | | cancelled                                                        | no      | no | |
-/// unexpected_message, invalid_argument, marked client by the target | no     | no                |
-/// | marked permanent by the target                                   | no      | yes | |
-/// everything else                                                  | no      | yes               |
+/// | error                                                             | retried | a failure |
+/// | ----------------------------------------------------------------- | ------- | --------- |
+/// | timed_out, target_lost, lost connections                          | yes     | yes       |
+/// | marked transient by the target                                    | yes     | yes       |
+/// | circuit_open, bulkhead_full, rate_limited, shutting_down          | no      | no        |
+/// | cancelled                                                         | no      | no        |
+/// | unexpected_message, invalid_argument, marked client by the target | no      | no        |
+/// | marked permanent by the target                                    | no      | yes       |
+/// | everything else                                                   | no      | yes       |
 ///
 /// A target marks its errors by putting an error_mark into their context:
 ///

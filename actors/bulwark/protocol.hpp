@@ -26,31 +26,34 @@
 ///
 /// What users send:
 ///
-/// | to              | message                                    | answer | | --------------- |
-/// ------------------------------------------ | ------------------------------ | | every part |
-/// get_stats                                  | its statistics, exact          | | | shutdown;
-/// shutdown, bool wait              | unit, once it is done          | | breaker, bulkhead, guard,
-/// timeout manager | call, actor target, message | the target's reply | | breaker         | state;
-/// is_open; is_closed; is_half_open    | circuit_state; bool            | |                 |
-/// record_success; record_failure             | unit                           | | | reset;
-/// force_open; disable                 | unit                           | |                 |
-/// subscribe; unsubscribe                     | unit, then circuit_event each  | | | change_policy,
-/// circuit_breaker_policy      | unit, or errc::invalid_policy  | | bulkhead        | execute,
-/// work; execute, work, timespan     | the function's result          | |                 |
-/// available_capacity                         | uint32_t                       | | | change_policy,
-/// bulkhead_policy             | unit, or errc::invalid_policy  | | timeout manager | run, actor
-/// target, timespan, message       | the target's reply             | |                 | schedule,
-/// timespan, message                | uint64_t; later the message    | |                 | cancel,
-/// uint64_t                           | bool: it was still to come     | | bulkhead registry |
-/// create, string, bulkhead_policy          | actor, or errc::duplicate_name | |                 |
-/// get, string                                | actor, or errc::unknown_name   | | | get_all_stats;
-/// shutdown_all                | vector<bulkhead_stats>; unit   | | registry        | list |
-/// vector<part_info>              | |                 | get, string | node_stats of that name | |
-/// | get_all_stats                              | node_stats                     | | | subscribe;
-/// unsubscribe                     | unit, then circuit_event and rejection_event | | |
-/// shutdown_all                               | unit, once all have ended      | | a target |
-/// cancel, uint64_t request                   | none: the guard wants no answer to that request any
-/// more |
+/// | to                | message                                 | answer                        |
+/// | ----------------- | --------------------------------------- | ----------------------------- |
+/// | every part        | get_stats                               | its statistics, exact         |
+/// |                   | shutdown; shutdown, bool wait           | unit, once it is done         |
+/// | those that guard  | call, actor target, message             | the target's reply            |
+/// | breaker           | state; is_open; is_closed; is_half_open | circuit_state; bool           |
+/// |                   | record_success; record_failure          | unit                          |
+/// |                   | reset; force_open; disable              | unit                          |
+/// |                   | subscribe; unsubscribe                  | unit, then each circuit_event |
+/// |                   | change_policy, circuit_breaker_policy   | unit, or invalid_policy       |
+/// | bulkhead          | execute, work; execute, work, timespan  | the function's result         |
+/// |                   | available_capacity                      | uint32_t                      |
+/// |                   | change_policy, bulkhead_policy          | unit, or invalid_policy       |
+/// | timeout manager   | run, actor target, timespan, message    | the target's reply            |
+/// |                   | schedule, timespan, message             | uint64_t; later the message   |
+/// |                   | cancel, uint64_t                        | bool: it was still to come    |
+/// | bulkhead registry | create, string, bulkhead_policy         | actor, or duplicate_name      |
+/// |                   | get, string                             | actor, or unknown_name        |
+/// |                   | get_all_stats; shutdown_all             | vector<bulkhead_stats>; unit  |
+/// | registry          | list                                    | vector<part_info>             |
+/// |                   | get, string                             | node_stats of that name       |
+/// |                   | get_all_stats                           | node_stats                    |
+/// |                   | subscribe; unsubscribe                  | unit, then each event         |
+/// |                   | shutdown_all                            | unit, once all have ended     |
+/// | a target          | cancel, uint64_t request                | none is wanted any more       |
+///
+/// Those that guard: breaker, bulkhead, guard, timeout manager. Longer than 200 lines, for what is
+/// said has one home.
 
 /// The first type id that bulwark uses. Applications begin at caf::first_custom_type_id and have a
 /// thousand before ours; who needs more sets this macro, to the same value in the whole program.

@@ -32,7 +32,7 @@ int caf_main(caf::actor_system& sys) {
   });
   self->request(safe_db, caf::infinite, bulwark::get_atom_v, 42) // nothing changes for the caller
   // [/guard]
-  // clang-format on
+      // clang-format on
       .receive(
           [&](int value) {
             std::cout << "the database says " << value << '\n';

@@ -15,14 +15,13 @@
 /// have at once. A breaker counts failures; too many in a row open it, and calls are refused
 /// without being tried. After a while it lets a few probes through, and closes when they succeed.
 ///
-/// | state       | lets through                | leaves it when | | ----------- |
-/// --------------------------- | --------------------------------------------------------- | |
-/// closed      | everything                  | failure_threshold failures in a row: open | | open
-/// | nothing                     | open_for has passed: half_open                            | |
-/// half_open   | half_open_calls probes      | a probe fails: open; success_threshold successes:
-/// closed  | | forced_open | nothing                     | an operator says reset (closed) or
-/// disable                | | disabled    | everything, and counts      | an operator says reset
-/// (closed) or force_open             |
+/// | state       | lets through           | leaves it when                                         |
+/// | ----------- | ---------------------- | ------------------------------------------------------ |
+/// | closed      | everything             | failure_threshold failures in a row: open              |
+/// | open        | nothing                | open_for has passed: half_open                         |
+/// | half_open   | half_open_calls probes | probe fails: open; success_threshold successes: closed |
+/// | forced_open | nothing                | an operator says reset (closed) or disable             |
+/// | disabled    | everything, and counts | an operator says reset (closed) or force_open          |
 ///
 /// Every transition starts a new generation, and a permit carries the generation it was given in.
 /// An outcome of an earlier generation says nothing about now and is dropped: neither a slow
