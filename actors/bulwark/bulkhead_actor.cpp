@@ -1,3 +1,4 @@
+// Longer than 200 lines: two kinds of work, messages and functions, wait in the one queue.
 #include "bulwark/bulkhead_actor.hpp"
 
 #include "bulwark/supervisor_actor.hpp"
@@ -29,6 +30,7 @@ const char* bulkhead_actor::name() const {
   return "bulwark.bulkhead";
 }
 
+// Longer than 40 lines: the table of all that it answers.
 caf::behavior bulkhead_actor::make_behavior() {
   compat::set_down_handler(this, [this](const caf::down_msg& down) { on_down(down); });
   return {

@@ -5,6 +5,8 @@
 #include <string_view>
 
 /// @file How the protocol's types are serialised. Included by protocol.hpp; not meant alone.
+///
+/// Longer than 200 lines: a paragraph a type, and nothing else.
 
 namespace bulwark {
 

@@ -1,3 +1,4 @@
+// Longer than 200 lines: each kind of part is made, looked up, compared and ended in the one place.
 #include "bulwark/part_directory.hpp"
 
 #include "bulwark/bulkhead_actor.hpp"

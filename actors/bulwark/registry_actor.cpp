@@ -11,6 +11,7 @@ const char* registry_actor::name() const {
   return "bulwark.registry";
 }
 
+// Longer than 40 lines: the table of all that it answers.
 caf::behavior registry_actor::make_behavior() {
   compat::set_down_handler(this, [this](const caf::down_msg& down) { on_down(down); });
   return {

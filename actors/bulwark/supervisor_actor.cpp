@@ -1,3 +1,4 @@
+// Longer than 200 lines: all that a guard sends and receives, for each of the parts that it leans on.
 #include "bulwark/supervisor_actor.hpp"
 
 #include <utility>
@@ -64,6 +65,7 @@ bool supervisor_actor::enqueue(caf::mailbox_element_ptr element, compat::enqueue
   return caf::event_based_actor::enqueue(std::move(element), context);
 }
 
+// Longer than 40 lines: the table of all that it answers.
 caf::behavior supervisor_actor::make_behavior() {
   compat::set_down_handler(this, [this](const caf::down_msg& down) { on_down(down); });
   compat::set_fallback(this, [this](caf::message& content) -> caf::skippable_result {

@@ -20,6 +20,7 @@ instant timeout_manager_actor::now() const {
   return instant{home_system().clock().now().time_since_epoch()};
 }
 
+// Longer than 40 lines: the table of all that it answers.
 caf::behavior timeout_manager_actor::make_behavior() {
   compat::set_down_handler(this,
                            [this](const caf::down_msg& down) { holders_.on_down(down.source); });

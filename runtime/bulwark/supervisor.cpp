@@ -1,3 +1,4 @@
+// Longer than 400 lines: the whole life of a call is readable here, from its beginning to its answer.
 #include "bulwark/supervisor.hpp"
 
 #include <algorithm>

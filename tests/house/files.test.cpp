@@ -7,7 +7,7 @@ using namespace house;
 
 namespace {
 
-// "longer than 400: …" in a comment lets a file or function off, for the reason it gives.
+// "longer than 400 lines: why" in a comment lets a file or function off, for the reason it gives.
 bool gives_reason(const std::string& line, std::size_t limit) {
   const auto comment = line.find("//");
   return comment != std::string::npos
@@ -28,7 +28,7 @@ void complain_of_length(std::string_view layer, std::size_t limit,
     if (file.lines.size() > limit && !file_gives_reason(file, limit))
       complaints.push_back(file.path + " has " + std::to_string(file.lines.size())
                            + " lines. Instead: split it by topic, or say in its header comment "
-                           + "\"longer than " + std::to_string(limit) + ": why\"");
+                           + "\"longer than " + std::to_string(limit) + " lines: why\"");
 }
 
 std::size_t indent_of(const std::string& line) {
@@ -98,8 +98,9 @@ TEST_CASE("a function has 40 lines at most or says why it has more", "[house]") 
         continue;
       const auto end = end_of_block(file, i);
       if (end - i - 1 > limit && !function_gives_reason(file, i, limit))
-        complaints.push_back(file.at(i) + std::to_string(end - i - 1) + " lines in one function. "
-                             + "Instead: name its steps, or say above it \"longer than 40: why\"");
+        complaints.push_back(
+            file.at(i) + std::to_string(end - i - 1) + " lines in one function. "
+            + "Instead: name its steps, or say above it \"longer than 40 lines: why\"");
       if (end - i - 1 > limit)
         i = end;
     }
