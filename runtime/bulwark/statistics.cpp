@@ -110,11 +110,9 @@ void latency_histogram::record(timespan value) {
 latency_histogram& latency_histogram::operator+=(const latency_histogram& other) {
   if (other.count_ == 0)
     return *this;
-  if (this == &other)
-    return *this += latency_histogram{other};
   const auto first = other.first_group_ * per_group;
   const auto last = first + other.groups_.size() * per_group - 1;
-  // Both ends first: they take all the memory that is needed.
+  // Both ends first: they take all the memory that is needed, and none where `other` is *this.
   static_cast<void>(bucket(static_cast<std::uint32_t>(first)));
   static_cast<void>(bucket(static_cast<std::uint32_t>(last)));
   for (std::size_t i = 0; i < other.groups_.size(); ++i) {

@@ -130,8 +130,8 @@ TEST_CASE("every value is known within the relative error [Y8]", "[statistics]")
   };
   for (auto bit = 0; bit < 63; ++bit) {
     const auto power = std::int64_t{1} << bit;
-    for (auto value : {power - 1, power, power + 1, power + power / 64, power + power / 3,
-                       power + (power - power / 64 - 1)})
+    for (auto value : {power - 1, power, power + 1, power + power / 64, power + power / 32 - 1,
+                       power + power / 3, power + (power - power / 64 - 1)})
       check(value);
   }
   check(timespan::max().count());
@@ -255,6 +255,7 @@ TEST_CASE("what no histogram could have given is refused and changes nothing", "
   SECTION("a bucket that holds nothing") {
     CHECK_FALSE(r.restore({{7, 0}}, 7ns, 7ns, 7ns));
     CHECK_FALSE(r.restore({{7, 1}, {8, 0}}, 7ns, 7ns, 7ns));
+    CHECK_FALSE(r.restore({{7, 1}, {8, 0}, {9, 1}}, 16ns, 7ns, 9ns));
   }
   SECTION("counts that overflow") {
     CHECK_FALSE(r.restore({{7, largest_count}, {8, 1}}, timespan::max(), 7ns, 8ns));
