@@ -32,6 +32,11 @@ void* operator new(std::size_t size) {
   throw std::bad_alloc{};
 }
 
+// Some of Catch's memory: what is allocated by one family must be freed by it.
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  return std::malloc(size == 0 ? 1 : size);
+}
+
 void operator delete(void* memory) noexcept {
   std::free(memory);
 }
