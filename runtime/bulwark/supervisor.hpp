@@ -109,8 +109,8 @@ protected:
 /// All that a supervisor has counted.
 struct supervisor_books {
   counters calls;
-  counters
-      breaker; ///< Attempts, as the breaker sees them; cancelled: said nothing about the target.
+  /// Attempts, as the breaker sees them; cancelled: said nothing about the target.
+  counters breaker;
   counters bulkhead; ///< Attempts, as the bulkhead sees them.
   std::uint64_t attempts = 0;
   std::uint64_t retries = 0;
@@ -137,7 +137,8 @@ public:
   /// Takes a free slot for a call, so that the owner can store what belongs to it. Strong exception
   /// guarantee. start() must follow.
   [[nodiscard]] std::uint32_t open();
-  /// Accepts the call. It may be answered before this returns.
+  /// Accepts the call. It may be answered before this returns. Where std::bad_alloc is thrown (a
+  /// timer has no place) it is accepted still: cancel() and shut_down() answer it.
   void start(std::uint32_t slot, const call_options& options, instant now);
 
   /// The target replied. False: the attempt had ended, the reply is dropped.
