@@ -12,6 +12,8 @@ namespace bulwark {
 template <class T, std::size_t PageSize = 32>
 class paged_array {
 public:
+  static constexpr std::size_t page_size = PageSize;
+
   /// Requires: index < capacity().
   [[nodiscard]] T& operator[](std::size_t index) noexcept {
     return pages_[index / PageSize][index % PageSize];

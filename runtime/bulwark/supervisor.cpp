@@ -34,10 +34,11 @@ supervisor::supervisor(const supervisor_limits& limits, const circuit_view* view
 std::uint32_t supervisor::open() {
   if (free_slots_.empty()) {
     const auto first = calls_.capacity();
+    // Room for all slots, so that giving one back can't fail; and first of all, so that no slot is
+    // lost where memory is refused.
+    if (const auto wanted = first + decltype(calls_)::page_size; free_slots_.capacity() < wanted)
+      free_slots_.reserve(std::max(wanted, 2 * free_slots_.capacity()));
     calls_.reserve_for(first);
-    // Room for all slots, so that giving one back can't fail.
-    if (free_slots_.capacity() < calls_.capacity())
-      free_slots_.reserve(std::max(calls_.capacity(), 2 * free_slots_.capacity()));
     for (auto slot = calls_.capacity(); slot-- > first;) {
       calls_[slot].slot = static_cast<std::uint32_t>(slot);
       free_slots_.push_back(static_cast<std::uint32_t>(slot));
@@ -60,6 +61,17 @@ void supervisor::start(std::uint32_t slot, const call_options& options, instant 
     finish(c, errc::shutting_down, &counters::rejected, timespan{0}, now);
   else
     begin_attempt(c, now);
+}
+
+void supervisor::give_up(std::uint32_t slot, errc why, instant now) {
+  auto& c = calls_[slot];
+  c.keeps_worker = false; // its function was never sent
+  stop(c, why, &counters::rejected, now);
+}
+
+void supervisor::count_refused() noexcept {
+  ++books_.calls.calls;
+  ++books_.calls.rejected;
 }
 
 // -- an attempt on its way inwards ----------------------------------------------------
@@ -266,11 +278,14 @@ void supervisor::take_worker_back(attempt_id attempt) {
   }
 }
 
+void supervisor::on_target_lost(std::uint32_t slot, instant now) {
+  const auto& c = calls_[slot];
+  if (c.state == call_state::in_flight || c.state == call_state::abandoned)
+    on_lost(c.id(), now);
+}
+
 void supervisor::on_target_lost(instant now) {
-  for_each_call([&](call& c) {
-    if (c.state == call_state::in_flight || c.state == call_state::abandoned)
-      on_lost(c.id(), now);
-  });
+  for_each_call([&](call& c) { on_target_lost(c.slot, now); });
 }
 
 void supervisor::lose(call& c, instant now) {
@@ -432,8 +447,7 @@ void supervisor::answer(call& c, std::optional<errc> error, heading book, timesp
                         instant now) {
   wheel_.cancel(c);
   const auto elapsed = now - c.started;
-  --books_.calls.in_flight;
-  ++(books_.calls.*book);
+  // The counters last: they can't throw, and the call counts as in flight until it is answered.
   if (book != &counters::rejected)
     record_latency(elapsed);
   effects_.answer(c.slot, {.error = error,
@@ -441,6 +455,8 @@ void supervisor::answer(call& c, std::optional<errc> error, heading book, timesp
                            .attempts = c.attempts,
                            .elapsed = elapsed,
                            .retry_after = retry_after});
+  --books_.calls.in_flight;
+  ++(books_.calls.*book);
 }
 
 /// Where there is no memory for it, one observation less: the answer must not fail for it.
@@ -523,8 +539,8 @@ void supervisor::set_timer(call& c, instant due) {
 
 void supervisor::arm(instant due) {
   if (!ticking_ && due < armed_) {
-    armed_ = due;
     effects_.wake_at(due);
+    armed_ = due;
   }
 }
 

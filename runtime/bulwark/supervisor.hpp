@@ -135,11 +135,17 @@ public:
   supervisor& operator=(const supervisor&) = delete;
 
   /// Takes a free slot for a call, so that the owner can store what belongs to it. Strong exception
-  /// guarantee. start() must follow.
+  /// guarantee. start() or discard() must follow.
   [[nodiscard]] std::uint32_t open();
-  /// Accepts the call. It may be answered before this returns. Where std::bad_alloc is thrown (a
-  /// timer has no place) it is accepted still: cancel() and shut_down() answer it.
+  /// Gives back a slot whose call was not started.
+  void discard(std::uint32_t slot) noexcept { free_slots_.push_back(slot); } // open() made room
+  /// Accepts the call. It may be answered before this returns. What an effect throws comes through:
+  /// then give_up() must follow, or nothing but shut_down().
   void start(std::uint32_t slot, const call_options& options, instant now);
+  /// Answers a call with `why`, a refusal, because what start() wished for could not be done.
+  void give_up(std::uint32_t slot, errc why, instant now);
+  /// Counts a call that was refused before it had a slot.
+  void count_refused() noexcept;
 
   /// The target replied. False: the attempt had ended, the reply is dropped.
   bool on_reply(attempt_id attempt, const reply_class& reply, instant now);
@@ -155,6 +161,8 @@ public:
 
   /// The attempt did not reach the target, or the target ended before it replied.
   void on_lost(attempt_id attempt, instant now);
+  /// The target of this one call has ended, where each call names its own.
+  void on_target_lost(std::uint32_t slot, instant now);
   /// The target has ended: nobody will reply to what is in flight.
   void on_target_lost(instant now);
   /// The breaker or the bulkhead has ended: what waits for it, and what comes, is refused.
