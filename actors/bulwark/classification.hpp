@@ -73,7 +73,8 @@ public:
 
   error_predicate(kind which) noexcept : kind_(which) {}
 
-  /// Any function of the error. Called in the supervisor: short, and without waiting.
+  /// Any function of the error. Called in the supervisor: short, and without waiting. Where it
+  /// throws, the error counts as a failure and is not retried.
   template <class F>
   requires(
       std::is_invocable_r_v<bool, F, const caf::error&> && !std::is_base_of_v<error_predicate, F>)

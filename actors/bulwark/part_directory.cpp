@@ -42,18 +42,6 @@ T* as(const caf::actor& part) {
   return part ? dynamic_cast<T*>(caf::actor_cast<caf::abstract_actor*>(part)) : nullptr;
 }
 
-bool understands_cancel(const caf::strong_actor_ptr& target, cancel_signal wish) {
-  if (wish != cancel_signal::automatic)
-    return wish == cancel_signal::on;
-  const auto* actor = target->get();
-  if (dynamic_cast<const supervisor_actor*>(actor) != nullptr)
-    return true;
-  const auto types = actor->message_types();
-  return std::any_of(types.begin(), types.end(), [](const std::string& signature) {
-    return signature.find("bulwark::cancel_atom") != std::string::npos;
-  });
-}
-
 } // namespace
 
 part_directory::part_directory(caf::actor_system& system, caf::actor timeout_manager,
@@ -161,7 +149,7 @@ caf::strong_actor_ptr part_directory::guard(const std::string& name,
       .name = name,
       .target = target,
       .limits = {.deadline = policy.deadline, .attempt_timeout = policy.attempt_timeout},
-      .cancels = understands_cancel(target, policy.cancel),
+      .cancel = policy.cancel,
       .timeout_manager = caf::actor_cast<caf::strong_actor_ptr>(timeout_manager_),
       .registry = caf::actor_cast<caf::weak_actor_ptr>(registry_),
   };

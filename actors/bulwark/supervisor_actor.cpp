@@ -1,6 +1,11 @@
 // Longer than 200 lines: all that a guard sends and receives, for each of the parts that it leans on.
 #include "bulwark/supervisor_actor.hpp"
 
+#include "bulwark/envelope.hpp"
+
+#include <algorithm>
+#include <exception>
+#include <new>
 #include <utility>
 
 namespace bulwark {
@@ -11,7 +16,7 @@ namespace {
 constexpr std::uint64_t slot_bits = 28;
 constexpr std::uint64_t slot_mask = (std::uint64_t{1} << slot_bits) - 1;
 
-caf::message_id request_id(attempt_id attempt) noexcept {
+caf::message_id id_of(attempt_id attempt) noexcept {
   return caf::make_message_id((std::uint64_t{attempt.serial} << slot_bits) | attempt.slot
                               | caf::message_id::default_async_value);
 }
@@ -22,11 +27,30 @@ attempt_id attempt_of(caf::message_id id) noexcept {
           .serial = static_cast<std::uint32_t>(value >> slot_bits)};
 }
 
-// What CAF's behavior would not hand to us: it has handlers of its own for these.
-bool is_for_caf(const caf::message& content) noexcept {
-  return content.size() == 1
-         && (content.match_element<caf::exit_msg>(0) || content.match_element<caf::down_msg>(0)
-             || content.match_element<caf::error>(0));
+// CAF's own word that nobody will reply: the request reached nobody, or the promise of a reply was
+// dropped, as it is when an actor ends that has one.
+bool is_lost(const caf::error& reason, bool from_nobody) noexcept {
+  return from_nobody || reason == caf::sec::broken_promise;
+}
+
+bool understands_cancel(const caf::strong_actor_ptr& target, cancel_signal wish) {
+  if (!target || wish != cancel_signal::automatic)
+    return target && wish == cancel_signal::on;
+  const auto* actor = target->get();
+  if (dynamic_cast<const supervisor_actor*>(actor) != nullptr)
+    return true;
+  const auto types = actor->message_types();
+  return std::any_of(types.begin(), types.end(), [](const std::string& signature) {
+    return signature.find("bulwark::cancel_atom") != std::string::npos;
+  });
+}
+
+bool ask(const error_predicate& predicate, const caf::error& reason, bool where_it_throws) {
+  try {
+    return predicate(reason);
+  } catch (...) {
+    return where_it_throws;
+  }
 }
 
 } // namespace
@@ -34,14 +58,18 @@ bool is_for_caf(const caf::message& content) noexcept {
 supervisor_actor::supervisor_actor(caf::actor_config& config, settings init)
     : caf::event_based_actor(config),
       self_(std::move(init)),
-      core_(self_.limits, self_.view.get(), *this, now(), id() * 0x9e3779b97f4a7c15U) {}
+      message_types_(self_.target ? self_.target->get()->message_types() : std::set<std::string>{}),
+      core_(self_.limits, self_.view.get(), *this, now(), id() * 0x9e3779b97f4a7c15U),
+      no_memory_(caf::make_message(
+          make_failure(errc::bulkhead_full,
+                       {.guard = self_.name, .last_error = "no memory for one more call"}))) {}
 
 const char* supervisor_actor::name() const {
   return "bulwark.supervisor";
 }
 
 std::set<std::string> supervisor_actor::message_types() const {
-  return self_.target ? self_.target->get()->message_types() : std::set<std::string>{};
+  return message_types_;
 }
 
 instant supervisor_actor::now() const {
@@ -53,14 +81,18 @@ instant supervisor_actor::now() const {
 bool supervisor_actor::enqueue(caf::mailbox_element_ptr element, compat::enqueue_context* context) {
   if (element->mid.is_response()) {
     // A request from nobody: no such thing comes from outside, so it marks a reply.
-    const auto by_caf = element->sender == nullptr;
-    element->mid = request_id(attempt_of(element->mid));
+    const auto from_nobody = element->sender == nullptr;
+    element->mid = id_of(attempt_of(element->mid));
     element->sender = nullptr;
-    if (element->payload.match_elements<caf::error>())
-      element->payload = caf::make_message(
-          failed_reply{.reason = element->payload.get_as<caf::error>(0), .lost = by_caf});
-    else if (is_for_caf(element->payload))
-      element->payload = caf::make_message(std::move(element->payload));
+    if (element->payload.match_elements<caf::error>()) {
+      auto reason = element->payload.get_as<caf::error>(0);
+      const auto lost = is_lost(reason, from_nobody);
+      element->payload = caf::make_message(failed_reply{.reason = std::move(reason), .lost = lost});
+    } else if (must_seal_reply(element->payload)) {
+      element->payload = seal(std::move(element->payload));
+    }
+  } else if (must_seal_question(element->payload, element->mid.is_request())) {
+    element->payload = seal(std::move(element->payload));
   }
   return caf::event_based_actor::enqueue(std::move(element), context);
 }
@@ -70,10 +102,11 @@ caf::behavior supervisor_actor::make_behavior() {
   compat::set_down_handler(this, [this](const caf::down_msg& down) { on_down(down); });
   compat::set_fallback(this, [this](caf::message& content) -> caf::skippable_result {
     const auto& element = *current_mailbox_element();
+    auto opened = unseal(std::move(content));
     if (!element.sender && element.mid.is_request())
-      take_reply(element.mid, content);
+      take_reply(element.mid, opened);
     else
-      static_cast<void>(accept(self_.target, std::move(content), {}));
+      static_cast<void>(accept(self_.target, std::move(opened), {}));
     return caf::delegated<caf::message>{};
   });
   if (self_.target)
@@ -142,19 +175,54 @@ caf::behavior supervisor_actor::make_behavior() {
 caf::delegated<caf::message> supervisor_actor::accept(caf::strong_actor_ptr target,
                                                       caf::message content,
                                                       const supervisor::call_options& options) {
-  const auto& element = *current_mailbox_element();
-  const auto slot = core_.open();
-  records_.reserve_for(slot);
-  auto& r = records_[slot];
-  r.caller = element.sender;
-  r.id = element.mid;
-  r.target = std::move(target);
-  r.content = std::move(content);
-  if (slots_ && r.id.is_request())
-    slots_->insert_or_assign(key_of(r), slot);
-  core_.start(slot, options, now());
+  std::uint32_t slot = 0;
+  try {
+    slot = take_slot(std::move(target), std::move(content));
+  } catch (const std::bad_alloc&) {
+    refuse_for_memory();
+    return {};
+  }
+  // From here on the answer is ours: where an exception ends us, CAF would give one more.
+  current_mailbox_element()->mid.mark_as_answered();
+  try {
+    core_.start(slot, options, now());
+  } catch (const std::bad_alloc&) {
+    out_of_memory_ = true;
+    core_.give_up(slot, errc::bulkhead_full, now());
+    out_of_memory_ = false;
+  }
   after_event();
   return {};
+}
+
+/// Stores what belongs to the call that is being handled. Strong exception guarantee.
+std::uint32_t supervisor_actor::take_slot(caf::strong_actor_ptr target, caf::message content) {
+  const auto& element = *current_mailbox_element();
+  const auto slot = core_.open();
+  try {
+    records_.reserve_for(slot);
+    requests_.insert(element.sender, element.mid, slot);
+    if (target && target != self_.target && watched_.insert(target->address()).second)
+      compat::watch(this, target);
+  } catch (...) {
+    core_.discard(slot);
+    throw;
+  }
+  records_[slot] = {.caller = element.sender,
+                    .id = element.mid,
+                    .target = std::move(target),
+                    .content = std::move(content),
+                    .last_error = {}};
+  return slot;
+}
+
+/// A refusal like that of a full bulkhead: it cost nothing, and coming again later may help.
+void supervisor_actor::refuse_for_memory() {
+  auto& element = *current_mailbox_element();
+  core_.count_refused();
+  if (element.mid.is_request())
+    compat::deliver(element.sender, ctrl(), element.mid.response_id(), no_memory_, context());
+  element.mid.mark_as_answered();
 }
 
 void supervisor_actor::take_reply(caf::message_id id, caf::message& content) {
@@ -169,8 +237,7 @@ void supervisor_actor::take_failure(failed_reply& reply) {
   if (reply.lost) {
     core_.on_lost(attempt, now());
   } else {
-    const auto kind = error_class{.counts = self_.failure_on(reply.reason),
-                                  .retryable = self_.retry_on(reply.reason)};
+    const auto kind = class_of(reply.reason);
     if (core_.awaits_reply(attempt))
       records_[attempt.slot].last_error = reply.reason;
     reply_ = caf::make_message(std::move(reply.reason));
@@ -180,38 +247,37 @@ void supervisor_actor::take_failure(failed_reply& reply) {
   after_event();
 }
 
-/// A hash would do for finding, but a collision would cancel somebody else's call: so cancel()
-/// looks at the record too.
-std::uint64_t supervisor_actor::key_of(const record& r) const noexcept {
-  const auto caller = r.caller ? r.caller->id() : 0;
-  return (caller * 0x9e3779b97f4a7c15U) ^ r.id.request_id().integer_value();
-}
-
 void supervisor_actor::cancel(std::uint64_t request) {
-  if (!slots_) {
-    slots_.emplace();
-    for (std::uint32_t slot = 0; slot < records_.capacity(); ++slot) {
-      if (records_[slot].caller && records_[slot].id.is_request())
-        slots_->insert_or_assign(key_of(records_[slot]), slot);
-    }
+  const auto& caller = current_sender();
+  const auto id = caf::make_message_id(request);
+  if (!requests_.in_use()) {
+    requests_.begin();
+    for (std::uint32_t slot = 0; slot < records_.capacity(); ++slot)
+      requests_.insert(records_[slot].caller, records_[slot].id, slot);
   }
-  record wanted;
-  wanted.caller = current_sender();
-  wanted.id = caf::make_message_id(request);
-  auto i = slots_->find(key_of(wanted));
-  if (i == slots_->end())
+  const auto slot = requests_.find(caller, id);
+  if (!caller || !slot)
     return; // answered already
-  const auto& found = records_[i->second];
-  if (found.caller == wanted.caller && found.id.request_id() == wanted.id.request_id())
-    core_.cancel(i->second, now());
+  const auto& found = records_[*slot];
+  if (found.caller == caller && found.id.request_id() == id.request_id())
+    core_.cancel(*slot, now());
   after_event();
 }
 
 void supervisor_actor::on_down(const caf::down_msg& down) {
   if (self_.target && down.source == self_.target)
     core_.on_target_lost(now());
-  else
-    core_.on_part_lost(now());
+  if (watched_.erase(down.source) > 0) {
+    for (std::uint32_t slot = 0; slot < records_.capacity(); ++slot) {
+      if (records_[slot].target && down.source == records_[slot].target)
+        core_.on_target_lost(slot, now());
+    }
+  }
+  // Anybody can send a down_msg: one about a stranger says nothing.
+  for (const auto* part : {&self_.breaker, &self_.bulkhead, &self_.owner}) {
+    if (*part && down.source == caf::actor_cast<caf::actor_addr>(*part))
+      core_.on_part_lost(now());
+  }
   after_event();
 }
 
@@ -236,8 +302,30 @@ caf::response_promise supervisor_actor::shut_down(bool wait) {
   return promise;
 }
 
+/// Whoever is still waiting although the core has nothing more to do: an exception ended us in the
+/// midst of its work.
+void supervisor_actor::answer_the_rest() {
+  call_end end;
+  end.error = errc::shutting_down;
+  for (std::uint32_t slot = 0; slot < records_.capacity(); ++slot) {
+    auto& r = records_[slot];
+    try {
+      if (r.caller && r.id.is_request())
+        compat::deliver(r.caller, ctrl(), r.id.response_id(), failure(slot, end), context());
+    } catch (...) { // the others shall have theirs
+    }
+    r = record{};
+  }
+}
+
 void supervisor_actor::on_exit() {
-  core_.shut_down(false, now());
+  try {
+    core_.shut_down(false, now());
+  } catch (...) { // who is left comes next
+  }
+  answer_the_rest();
+  for (auto& promise : std::exchange(shutdowns_, {}))
+    promise.deliver(caf::unit);
   // Permits need no word: the bulkhead watches us, and takes back what we held.
   for (const auto* part : {&self_.breaker, &self_.bulkhead, &self_.owner})
     report_books(0, caf::actor_cast<caf::strong_actor_ptr>(*part));
@@ -245,6 +333,7 @@ void supervisor_actor::on_exit() {
                stats());
   hold_ = nullptr;
   self_.keeps_alive.clear();
+  self_.target = nullptr; // it may have our handle
 }
 
 guard_stats supervisor_actor::stats() const {
@@ -299,22 +388,35 @@ void supervisor_actor::return_permits(std::uint32_t count) {
 
 void supervisor_actor::start_attempt(attempt_id attempt) {
   auto& r = records_[attempt.slot];
+  if (!r.target) { // an invalid handle: lost like a request to one who has ended
+    compat::deliver(ctrl(), nullptr, request_id(attempt).response_id(),
+                    caf::make_message(caf::make_error(errc::target_lost)), context());
+    return;
+  }
   // The content is shared, not copied: a target that changes it gets its own, and we keep ours.
   auto content = self_.limits.retry ? r.content : std::move(r.content);
   compat::deliver(r.target, ctrl(), request_id(attempt), std::move(content), context());
 }
 
+/// Rare: so whether the target understands it is found out only now, and holds for targets that
+/// calls name too.
 void supervisor_actor::cut_attempt(attempt_id attempt, errc) {
-  if (self_.cancels)
-    compat::deliver(records_[attempt.slot].target, ctrl(), caf::make_message_id(),
+  const auto& target = records_[attempt.slot].target;
+  if (understands_cancel(target, self_.cancel))
+    compat::deliver(target, ctrl(), caf::make_message_id(),
                     caf::make_message(cancel_atom_v, request_id(attempt).integer_value()),
                     context());
 }
 
+/// An urgent request stays one.
+caf::message_id supervisor_actor::request_id(attempt_id attempt) const noexcept {
+  const auto urgent =
+      records_[attempt.slot].id.category() == caf::message_id::urgent_message_category;
+  return urgent ? id_of(attempt).with_high_priority() : id_of(attempt);
+}
+
 void supervisor_actor::answer(std::uint32_t slot, const call_end& end) {
   auto& r = records_[slot];
-  if (slots_ && r.id.is_request())
-    slots_->erase(key_of(r));
   if (end.error && tells_rejections_ && is_rejection(*end.error))
     compat::tell(caf::actor_cast<caf::strong_actor_ptr>(self_.registry),
                  rejection_event{.guard = self_.name,
@@ -326,11 +428,17 @@ void supervisor_actor::answer(std::uint32_t slot, const call_end& end) {
     auto content = end.error ? failure(slot, end) : std::move(reply_);
     compat::deliver(r.caller, ctrl(), r.id.response_id(), std::move(content), context());
   }
+  requests_.erase(r.caller, r.id);
   r = record{};
 }
 
 caf::message supervisor_actor::failure(std::uint32_t slot, const call_end& end) {
-  failure_report report{.guard = self_.name,
+  if (out_of_memory_)
+    return no_memory_;
+  // A part that is used alone has no guard.
+  const auto alone = !self_.target;
+  failure_report report{.guard = alone ? std::string{} : self_.name,
+                        .part = alone ? self_.name : std::string{},
                         .attempts = end.attempts,
                         .elapsed = end.elapsed,
                         .retry_after = end.retry_after};
@@ -350,8 +458,12 @@ void supervisor_actor::wake_at(instant due) {
 }
 
 error_class supervisor_actor::classify(errc code) const {
-  const auto reason = caf::make_error(code);
-  return {.counts = self_.failure_on(reason), .retryable = self_.retry_on(reason)};
+  return class_of(caf::make_error(code));
+}
+
+error_class supervisor_actor::class_of(const caf::error& reason) const {
+  return {.counts = ask(self_.failure_on, reason, true),
+          .retryable = ask(self_.retry_on, reason, false)};
 }
 
 } // namespace bulwark

@@ -2,16 +2,16 @@
 
 #include "bulwark/guard.hpp"
 #include "bulwark/protocol.hpp"
+#include "bulwark/request_index.hpp"
 #include "bulwark/supervisor.hpp"
 
 #include <caf/all.hpp>
 
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <set>
 #include <string>
-#include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 /// @file The supervisor as an actor: a guard.
@@ -24,6 +24,11 @@
 ///
 /// What that obliges us to: the callers are remembered by sender and message id, nobody else will
 /// answer them. on_exit() does, whatever the reason for ending.
+///
+/// Longer than a shell should be, for it is the one that carries: a part of it that stands alone is
+/// in envelope.hpp (payloads that look like ours) and in request_index.hpp (what to cancel). What
+/// is left is the messages that come in, and the core's wishes that go out, one short function
+/// each.
 
 namespace bulwark {
 
@@ -37,7 +42,7 @@ public:
     supervisor_limits limits = {};
     error_predicate retry_on = transient;
     error_predicate failure_on = counted;
-    bool cancels = false;          ///< The target understands `cancel`.
+    cancel_signal cancel = cancel_signal::automatic;
     std::string breaker_name = {}; ///< Where limits.breaker is true.
     std::string bulkhead_name = {};
     caf::weak_actor_ptr breaker =
@@ -76,18 +81,23 @@ private:
   };
 
   settings self_;
+  const std::set<std::string> message_types_; // read by any thread
   supervisor core_;
   paged_array<record> records_;
   caf::message reply_;                           // of the target, while the core decides about it
   caf::strong_actor_ptr hold_;                   // on ourselves, while anybody waits for an answer
   std::vector<caf::response_promise> shutdowns_; // to be answered at the end
   bool tells_rejections_ = false;
-  // From a request to its slot: built when the first `cancel` comes, kept up from then on.
-  std::optional<std::unordered_map<std::uint64_t, std::uint32_t>> slots_;
+  request_index requests_;                      // kept up from the first `cancel` on
+  std::unordered_set<caf::actor_addr> watched_; // targets that calls named
+  const caf::message no_memory_;                // the answer where there is none left to make it
+  bool out_of_memory_ = false;
 
   [[nodiscard]] instant now() const;
   caf::delegated<caf::message> accept(caf::strong_actor_ptr target, caf::message content,
                                       const supervisor::call_options& options);
+  std::uint32_t take_slot(caf::strong_actor_ptr target, caf::message content);
+  void refuse_for_memory();
   void take_reply(caf::message_id id, caf::message& content);
   void take_failure(failed_reply& reply);
   void cancel(std::uint64_t request);
@@ -97,8 +107,10 @@ private:
   void send_to(const caf::weak_actor_ptr& part, caf::message content);
   void report_books(std::uint64_t round, const caf::strong_actor_ptr& to);
   [[nodiscard]] guard_stats stats() const;
-  [[nodiscard]] std::uint64_t key_of(const record& r) const noexcept;
+  [[nodiscard]] caf::message_id request_id(attempt_id attempt) const noexcept;
+  [[nodiscard]] error_class class_of(const caf::error& reason) const;
   [[nodiscard]] caf::message failure(std::uint32_t slot, const call_end& end);
+  void answer_the_rest();
 
   // -- supervisor_effects
   void ask_probe(attempt_id attempt, instant hold_until) override;

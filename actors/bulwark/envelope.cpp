@@ -1,0 +1,49 @@
+#include "bulwark/envelope.hpp"
+
+#include "bulwark/protocol.hpp"
+
+#include <utility>
+
+namespace bulwark {
+
+namespace {
+
+// All our handlers name one of our own types first.
+bool begins_with_our_type(const caf::message& content) noexcept {
+  return !content.empty() && content.type_at(0) >= caf::id_block::bulwark::begin
+         && content.type_at(0) < caf::id_block::bulwark::end;
+}
+
+// A user's own message of that shape must be sealed once more, or opening it would change it.
+bool looks_sealed(const caf::message& content) noexcept {
+  return content.size() == 1 && content.match_element<caf::message>(0)
+         && must_seal_reply(content.get_as<caf::message>(0));
+}
+
+} // namespace
+
+bool is_for_caf(const caf::message& content) noexcept {
+  return content.size() == 1
+         && (content.match_element<caf::exit_msg>(0) || content.match_element<caf::down_msg>(0)
+             || content.match_element<caf::error>(0) || content.match_element<caf::action>(0)
+             || content.match_element<caf::node_down_msg>(0));
+}
+
+bool must_seal_question(const caf::message& content, bool is_request) noexcept {
+  return looks_sealed(content)
+         || (is_for_caf(content) && (is_request || content.match_element<caf::error>(0)));
+}
+
+bool must_seal_reply(const caf::message& content) noexcept {
+  return is_for_caf(content) || begins_with_our_type(content) || looks_sealed(content);
+}
+
+caf::message seal(caf::message content) {
+  return caf::make_message(std::move(content));
+}
+
+caf::message unseal(caf::message content) {
+  return looks_sealed(content) ? content.get_as<caf::message>(0) : content;
+}
+
+} // namespace bulwark

@@ -1,0 +1,31 @@
+#pragma once
+
+#include <caf/message.hpp>
+
+/// @file Payloads that a supervisor carries and must not take for its own.
+///
+/// A guard hands on whatever it is sent, and whatever comes back. But CAF's handling of messages
+/// knows some payloads by their type (an exit_msg ends the actor, a single error too), and so does
+/// the supervisor's own behavior (a target may well reply `shutdown`, or a guard's statistics).
+/// Such a payload travels through the mailbox in an envelope: a message whose only element is the
+/// message.
+
+namespace bulwark {
+
+/// Whether CAF itself would take the message from the mailbox, instead of handing it to us.
+[[nodiscard]] bool is_for_caf(const caf::message& content) noexcept;
+
+/// A request or a plain message: sealed where it would not reach the fallback handler but should.
+/// What CAF sends itself (the end of a monitored actor, a link's exit) is never a request.
+[[nodiscard]] bool must_seal_question(const caf::message& content, bool is_request) noexcept;
+
+/// A reply: sealed where CAF's or our handlers would take it for a message to us.
+[[nodiscard]] bool must_seal_reply(const caf::message& content) noexcept;
+
+/// Puts `content` into an envelope.
+[[nodiscard]] caf::message seal(caf::message content);
+
+/// Takes out what is in an envelope; anything else comes back as it is.
+[[nodiscard]] caf::message unseal(caf::message content);
+
+} // namespace bulwark
