@@ -83,6 +83,12 @@ public:
       scheduler().run_once();
   }
 
+  /// One actor, the next in the queue, takes one message.
+  void step() {
+    if (scheduler().has_job())
+      scheduler().run_once();
+  }
+
   /// Time goes by: what becomes due happens at its time, in order.
   void advance(bulwark::timespan by) {
     run();

@@ -1,0 +1,147 @@
+#include "support/guards.hpp"
+
+#include <cstdlib>
+#include <new>
+
+// What a guard does where memory is refused. A program of its own, as it has its own operator new.
+
+namespace {
+
+// The allocation from now that fails; 0: none does.
+std::size_t countdown = 0;
+bool refused = false;
+
+void* allocate(std::size_t size) {
+  if (countdown > 0 && --countdown == 0) {
+    refused = true;
+    throw std::bad_alloc{};
+  }
+  if (auto* result = std::malloc(size == 0 ? 1 : size))
+    return result;
+  throw std::bad_alloc{};
+}
+
+} // namespace
+
+void* operator new(std::size_t size) {
+  return allocate(size);
+}
+void* operator new[](std::size_t size) {
+  return allocate(size);
+}
+void operator delete(void* p) noexcept {
+  std::free(p);
+}
+void operator delete[](void* p) noexcept {
+  std::free(p);
+}
+void operator delete(void* p, std::size_t) noexcept {
+  std::free(p);
+}
+void operator delete[](void* p, std::size_t) noexcept {
+  std::free(p);
+}
+
+using namespace bulwark;
+using namespace bulwark_tests;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct outcome {
+  bool refused = false;
+  std::size_t answers = 0; ///< Of the call whose memory was refused.
+  caf::error error;
+  std::size_t earlier_answers = 0; ///< Of the calls that were in flight.
+  bool alive = false;              ///< The guard, afterwards.
+  bool balanced = false;
+  std::uint64_t rejected = 0;
+  bool works = false; ///< A call afterwards has the target's reply.
+};
+
+// A guard with `in_flight` calls takes one more, and the n-th allocation while it does so fails.
+outcome refuse(std::size_t n, std::int32_t in_flight, const guard_policy& policy) {
+  guard_fixture f;
+  auto guard = f.guard(policy);
+  std::vector<reply_ptr> earlier;
+  for (std::int32_t i = 0; i < in_flight; ++i)
+    earlier.push_back(f.sys.ask(guard, ask_atom_v, i));
+  auto answer = f.sys.send(guard, ask_atom_v, in_flight);
+  f.sys.step(); // the caller has sent it: the next to run is the guard
+  refused = false;
+  countdown = n;
+  f.sys.step();
+  countdown = 0;
+  outcome result;
+  result.refused = refused;
+  f.sys.run();
+  for (std::size_t i = 0; i < f.target.log->questions.size(); ++i)
+    f.sys.answer(f.target, i, f.question(i) * 2);
+  f.sys.advance(10s);
+  result.answers = answer->count();
+  if (answer->count() > 0)
+    result.error = answer->error();
+  for (const auto& each : earlier)
+    result.earlier_answers += each->count();
+  auto stats = f.sys.ask(guard, get_stats_atom_v);
+  result.alive = stats->count() == 1 && !stats->is_error();
+  if (result.alive) {
+    const auto books = stats->as<guard_stats>().calls;
+    result.balanced = books.balanced() && books.in_flight == 0;
+    result.rejected = books.rejected;
+    const auto asked = f.target.log->questions.size();
+    auto next = f.sys.ask(guard, ask_atom_v, 7);
+    if (f.target.log->questions.size() > asked)
+      f.sys.answer(f.target, asked, std::int32_t{14});
+    result.works = next->count() == 1 && !next->is_error();
+  }
+  return result;
+}
+
+void check_every_allocation(std::int32_t in_flight, const guard_policy& policy) {
+  std::size_t n = 0;
+  std::size_t refusals = 0;
+  for (auto more = true; more;) {
+    const auto result = refuse(++n, in_flight, policy);
+    more = result.refused;
+    INFO("allocation " << n << " with " << in_flight << " in flight: " << to_string(result.error));
+    CHECK(result.answers == 1);
+    CHECK(result.earlier_answers == static_cast<std::size_t>(in_flight));
+    CHECK((!result.alive || (result.balanced && result.works)));
+    if (result.alive && result.error == errc::bulkhead_full) {
+      ++refusals;
+      CHECK(result.rejected == 1);
+      CHECK(report_of(result.error)->guard == "db");
+      CHECK(to_string(result.error).find("no memory for one more call") != std::string::npos);
+    }
+  }
+  CHECK(refusals > 0);
+  CHECK(n > refusals);
+}
+
+} // namespace
+
+TEST_CASE("a call whose memory is refused is answered and the guard goes on [G6]", "[guard]") {
+  SECTION("the first call of a bare guard") {
+    check_every_allocation(0, {});
+  }
+  SECTION("one that needs new pages") {
+    check_every_allocation(32, {.deadline = 5s});
+  }
+  SECTION("one that has everything on") {
+    check_every_allocation(1, whole_policy());
+  }
+  SECTION("one that is queued") {
+    check_every_allocation(
+        2, {.deadline = 5s, .bulkhead = bulkhead_policy{.max_workers = 1, .queue_size = 10}});
+  }
+}
+
+TEST_CASE("where memory is refused for the slot the guard itself survives [G6]", "[guard]") {
+  // The first allocations of a first call are those for its slot and its record.
+  const auto result = refuse(1, 0, {});
+  CHECK(result.refused);
+  CHECK(result.alive);
+  CHECK(result.error == errc::bulkhead_full);
+  CHECK(result.works);
+}
