@@ -13,6 +13,9 @@ using namespace std::chrono_literals;
 
 namespace {
 
+// Errors with a context need their types known, also where no test makes a system.
+const bool types_are_known = (init_types(), true);
+
 const auto all_codes = {errc::circuit_open,   errc::retries_exhausted, errc::timed_out,
                         errc::bulkhead_full,  errc::rate_limited,      errc::cancelled,
                         errc::shutting_down,  errc::target_lost,       errc::invalid_policy,
@@ -187,7 +190,7 @@ TEST_CASE("an error survives the way to another node with report and last error 
 
 TEST_CASE("the text of an error is a sentence with all that the operator needs [E3]",
           "[classification]") {
-  init_types();
+  REQUIRE(types_are_known);
   const auto open = to_string(
       make_failure(errc::circuit_open, {.guard = "db", .part = "db_breaker", .retry_after = 12s}));
   CHECK(says(open, "guard 'db'"));
