@@ -145,3 +145,37 @@ TEST_CASE("where memory is refused for the slot the guard itself survives [G6]",
   CHECK(result.error == errc::bulkhead_full);
   CHECK(result.works);
 }
+
+TEST_CASE("memory that is refused while a reply is handled leaves nobody without an answer [G6 G3]",
+          "[guard]") {
+  const std::vector<caf::message> replies{
+      caf::make_message(std::int32_t{2}), caf::make_message(caf::make_error(target_error::broken)),
+      caf::make_message(caf::make_error(target_error::busy, error_mark::transient))};
+  for (const auto& reply : replies) {
+    std::size_t deaths = 0;
+    auto more = true;
+    for (std::size_t n = 1; more; ++n) {
+      guard_fixture f;
+      auto policy = whole_policy();
+      policy.bulkhead = bulkhead_policy{.max_workers = 2, .queue_size = 10};
+      auto guard = f.guard(policy);
+      std::vector<reply_ptr> answers;
+      for (std::int32_t i = 0; i < 4; ++i)
+        answers.push_back(f.sys.ask(guard, ask_atom_v, i));
+      compat::tell(caf::actor_cast<caf::strong_actor_ptr>(f.target.handle), answer_atom_v,
+                   std::uint64_t{0}, reply);
+      f.sys.step(); // the target: the next to run is the guard
+      refused = false;
+      countdown = n;
+      f.sys.step();
+      countdown = 0;
+      more = refused;
+      f.sys.advance(20s);
+      INFO("allocation " << n << ", reply " << to_string(reply));
+      for (const auto& answer : answers)
+        CHECK(answer->count() == 1);
+      deaths += f.sys.ask(guard, get_stats_atom_v)->is_error() ? 1 : 0;
+    }
+    CHECK(deaths > 0); // after acceptance there is no call to refuse: the guard ends, and says so
+  }
+}
