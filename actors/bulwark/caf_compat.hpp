@@ -89,6 +89,13 @@ void set_fallback(caf::event_based_actor* self, F f) {
   BULWARK_DEPRECATED_END
 }
 
+/// A bare error as a message doesn't end `self`, as CAF would have it.
+inline void ignore_errors(caf::event_based_actor* self) {
+  BULWARK_DEPRECATED_BEGIN
+  self->set_error_handler([](caf::error&) {});
+  BULWARK_DEPRECATED_END
+}
+
 /// Has `f(const down_msg&)` take the end of all actors watched by watch().
 template <class F>
 void set_down_handler(caf::event_based_actor* self, F f) {
@@ -97,17 +104,22 @@ void set_down_handler(caf::event_based_actor* self, F f) {
   BULWARK_DEPRECATED_END
 }
 
-/// `self` is told when `whom` ends, at once where it has ended.
+/// `self` is told when `whom` ends, at once where it has ended. Nothing happens where `whom` is
+/// null, as the sender of an anonymous message is: CAF would look into it.
 template <class Handle>
 void watch(caf::event_based_actor* self, const Handle& whom) {
+  if (!whom)
+    return;
   BULWARK_DEPRECATED_BEGIN
   self->monitor(whom);
   BULWARK_DEPRECATED_END
 }
 
-/// `self` stops being told.
+/// `self` stops being told, however often it asked to be. Nothing happens where `whom` is null.
 template <class Handle>
 void unwatch(caf::event_based_actor* self, const Handle& whom) {
+  if (!whom)
+    return;
   BULWARK_DEPRECATED_BEGIN
   self->demonitor(whom);
   BULWARK_DEPRECATED_END

@@ -5,7 +5,7 @@
 namespace bulwark {
 
 void gathering::answered(std::uint64_t number, const caf::actor_addr& by) {
-  if (auto i = rounds_.find(number); i != rounds_.end()) {
+  if (auto i = rounds_.find(number); by && i != rounds_.end()) {
     i->second.missing.erase(by);
     close_if_complete(number);
   }
@@ -23,7 +23,7 @@ void gathering::lost(const caf::actor_addr& whom) {
 
 bool gathering::awaits(std::uint64_t number, const caf::actor_addr& whom) const {
   auto i = rounds_.find(number);
-  return i != rounds_.end() && i->second.missing.count(whom) > 0;
+  return whom && i != rounds_.end() && i->second.missing.count(whom) > 0;
 }
 
 void gathering::close_if_complete(std::uint64_t number) {
@@ -49,8 +49,8 @@ bool holders::on_down(const caf::actor_addr& address) {
 }
 
 void holders::on_report(const books_report& report) {
-  if (auto i = books_.find(report.holder); i != books_.end())
-    i->second = report;
+  if (contains(report.holder))
+    books_[report.holder] = report;
   gathering_.answered(report.round, report.holder);
 }
 

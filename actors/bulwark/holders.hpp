@@ -56,8 +56,14 @@ private:
 /// last time before it ends.
 class holders {
 public:
-  /// Whether `address` was new.
-  bool attach(const caf::actor_addr& address) { return books_.try_emplace(address).second; }
+  /// Whether `address` was new. A null one, of an anonymous message, is nobody: CAF can't hash it.
+  bool attach(const caf::actor_addr& address) {
+    return address && books_.try_emplace(address).second;
+  }
+
+  [[nodiscard]] bool contains(const caf::actor_addr& address) const {
+    return address && books_.count(address) > 0;
+  }
 
   /// Whether `address` was one of them. Its last report is kept.
   bool on_down(const caf::actor_addr& address);
