@@ -159,7 +159,7 @@ bool inspect(Inspector& f, timeout_manager_stats& x) {
   return f.object(x).fields(f.field("name", x.name), f.field("pending", x.pending),
                             f.field("scheduled", x.scheduled), f.field("fired", x.fired),
                             f.field("cancelled", x.cancelled), f.field("wake_ups", x.wake_ups),
-                            f.field("calls", x.calls));
+                            f.field("calls", x.calls), f.field("late_replies", x.late_replies));
 }
 
 template <class Inspector>

@@ -88,7 +88,7 @@ bool from_integer(std::uint8_t number, jitter_kind& jitter);
 
 /// A change of a breaker's state, as its subscribers are told.
 struct circuit_event {
-  std::string name;
+  std::string name = {};
   circuit_state from = circuit_state::closed;
   circuit_state to = circuit_state::closed;
   transition_cause why = transition_cause::reset;
@@ -100,34 +100,34 @@ struct circuit_event {
 
 /// A refusal, as the registry's subscribers are told. While nobody subscribes, nothing is sent.
 struct rejection_event {
-  std::string guard;
-  std::string part;
+  std::string guard = {};
+  std::string part = {};
   errc why = errc::circuit_open;
   timespan when{0};
 };
 
 struct guard_stats {
-  std::string name;
-  counters calls;
+  std::string name = {};
+  counters calls = {};
   std::uint64_t attempts = 0;
   std::uint64_t retries = 0;
   std::uint64_t late_replies = 0;
-  latency_histogram latency;
+  latency_histogram latency = {};
 };
 
 struct circuit_breaker_stats {
-  std::string name;
+  std::string name = {};
   circuit_state state = circuit_state::closed;
   std::uint64_t generation = 0;
   std::uint32_t failures = 0;  ///< In a row, now.
   std::uint32_t successes = 0; ///< In half-open, now.
   std::uint32_t probes = 0;    ///< In flight, now.
   std::uint64_t transitions = 0;
-  counters calls; ///< Attempts.
+  counters calls = {}; ///< Attempts.
 };
 
 struct bulkhead_stats {
-  std::string name;
+  std::string name = {};
   std::uint32_t max_workers = 0;
   std::uint32_t queue_size = 0;
   std::uint32_t active =
@@ -143,30 +143,31 @@ struct bulkhead_stats {
 };
 
 struct timeout_manager_stats {
-  std::string name;
+  std::string name = {};
   std::uint64_t pending = 0; ///< Wake-ups and scheduled messages to come.
   std::uint64_t scheduled = 0;
   std::uint64_t fired = 0;
   std::uint64_t cancelled = 0;
-  std::uint64_t wake_ups = 0; ///< How often CAF's clock woke the manager.
-  counters calls;             ///< Of run.
+  std::uint64_t wake_ups = 0;     ///< How often CAF's clock woke the manager.
+  counters calls = {};            ///< Of run.
+  std::uint64_t late_replies = 0; ///< To run, after its timeout: dropped.
 };
 
 /// A resilience actor of a node.
 struct part_info {
-  std::string name;
+  std::string name = {};
   part_kind kind = part_kind::guard;
-  caf::actor_addr address;
+  caf::actor_addr address = {};
 };
 
 /// The statistics of a node, or of one name on it.
 struct node_stats {
-  std::vector<guard_stats> guards;
-  std::vector<circuit_breaker_stats> circuit_breakers;
-  std::vector<bulkhead_stats> bulkheads;
-  std::vector<timeout_manager_stats> timeout_managers;
-  counters total;            ///< Calls of all guards, those that have ended too.
-  latency_histogram latency; ///< The same.
+  std::vector<guard_stats> guards = {};
+  std::vector<circuit_breaker_stats> circuit_breakers = {};
+  std::vector<bulkhead_stats> bulkheads = {};
+  std::vector<timeout_manager_stats> timeout_managers = {};
+  counters total = {};            ///< Calls of all guards, those that have ended too.
+  latency_histogram latency = {}; ///< The same.
 };
 
 /// Where a message carries a duration and there is no bound.
@@ -174,19 +175,19 @@ inline constexpr timespan unbounded = timespan::max();
 
 /// A function for a bulkhead's threads. Local: it can't be sent to another node.
 struct work {
-  std::shared_ptr<std::function<caf::message()>> run;
+  std::shared_ptr<std::function<caf::message()>> run = {};
 };
 
 // -- what bulwark's actors tell each other ----------------------------------------------
 
 /// A supervisor asks a breaker for a probe; it holds it at most that long.
 struct probe_request {
-  attempt_id attempt;
+  attempt_id attempt = {};
   timespan hold_for = unbounded;
 };
 
 struct probe_decision {
-  attempt_id attempt;
+  attempt_id attempt = {};
   bool granted = false;
   permit given = {};
   rejection refused = {};
@@ -195,15 +196,15 @@ struct probe_decision {
 /// A supervisor tells a breaker how an attempt ended. No value: it says nothing about the target.
 struct outcome_report {
   permit held = {};
-  std::optional<bool> failed;
+  std::optional<bool> failed = {};
 };
 
 struct permit_request {
-  attempt_id attempt;
+  attempt_id attempt = {};
 };
 
 struct permit_withdrawal {
-  attempt_id attempt;
+  attempt_id attempt = {};
 };
 
 struct permit_return {
@@ -211,13 +212,13 @@ struct permit_return {
 };
 
 struct permit_grant {
-  attempt_id attempt;
+  attempt_id attempt = {};
   std::uint32_t extra = 0;
   bool keep = false;
 };
 
 struct permit_refusal {
-  attempt_id attempt;
+  attempt_id attempt = {};
   errc why = errc::bulkhead_full;
 };
 
@@ -237,10 +238,10 @@ struct books_request {
 
 struct books_report {
   std::uint64_t round = 0;
-  caf::actor_addr holder;
-  counters calls;
-  counters breaker;
-  counters bulkhead;
+  caf::actor_addr holder = {};
+  counters calls = {};
+  counters breaker = {};
+  counters bulkhead = {};
   std::uint64_t abandoned = 0;
 };
 
@@ -252,7 +253,7 @@ struct wake_request {
 /// An error as a reply, on its way into the supervisor's behavior: CAF would handle a bare one
 /// itself.
 struct failed_reply {
-  caf::error reason;
+  caf::error reason = {};
   bool lost = false; ///< CAF's word that the request reached nobody, not the target's.
 };
 

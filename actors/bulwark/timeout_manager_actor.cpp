@@ -22,33 +22,12 @@ instant timeout_manager_actor::now() const {
 
 // Longer than 40 lines: the table of all that it answers.
 caf::behavior timeout_manager_actor::make_behavior() {
-  compat::set_down_handler(this,
-                           [this](const caf::down_msg& down) { holders_.on_down(down.source); });
+  compat::ignore_errors(this);
+  compat::set_down_handler(this, [this](const caf::down_msg& down) { on_down(down.source); });
   return {
-      [this](attach_atom) {
-        compat::watch(this, current_sender());
-        holders_.attach(caf::actor_cast<caf::actor_addr>(current_sender()));
-      },
-      [this](const books_report& report) { holders_.on_report(report); },
-      [this](const wake_request& request) {
-        const auto from = current_sender();
-        auto& entry = wake_ups_[from->id()];
-        if (!entry)
-          entry = std::make_unique<timer>();
-        entry->receiver = caf::actor_cast<caf::weak_actor_ptr>(from);
-        entry->whom = from->id();
-        entry->content = caf::make_message(wake_up_atom_v);
-        insert(*entry, instant{request.at});
-      },
+      [this](const wake_request& request) { wake(request); },
       [this](schedule_atom, timespan delay, const caf::message& content) {
-        const auto id = ++counts_.scheduled;
-        auto& entry = messages_[id];
-        entry = std::make_unique<timer>();
-        entry->receiver = caf::actor_cast<caf::weak_actor_ptr>(current_sender());
-        entry->content = content;
-        entry->id = id;
-        insert(*entry, saturating_add(now(), std::max(delay, timespan{0})));
-        return id;
+        return schedule(delay, content);
       },
       [this](cancel_atom, std::uint64_t id) { return cancel(id); },
       [this](run_atom, const caf::actor& target, timespan timeout, const caf::message& content) {
@@ -59,25 +38,81 @@ caf::behavior timeout_manager_actor::make_behavior() {
         return compat::forward(this, supervisor(),
                                caf::make_message(run_atom_v, target, default_timeout, content));
       },
+      [this](const stats_request& request, const caf::actor_addr& from, const guard_stats& said) {
+        if (supervisor_ && from == supervisor_)
+          runs_ = said;
+        gathering_.answered(request.round, from);
+      },
       [this](get_stats_atom) {
         auto promise = make_response_promise();
-        holders_.gather(this, [this, promise]() mutable { promise.deliver(stats()); });
+        gather([this, promise]() mutable { promise.deliver(stats()); });
         return promise;
       },
       [this](const stats_request& request) {
         auto asker = current_sender();
-        holders_.gather(
-            this, [this, request, asker] { compat::tell(asker, request, address(), stats()); });
+        gather([this, request, asker] { compat::tell(asker, request, address(), stats()); });
       },
-      [this](shutdown_atom) { quit(caf::exit_reason::user_shutdown); },
-      [this](shutdown_atom, bool) { quit(caf::exit_reason::user_shutdown); },
+      [this](shutdown_atom) { return shut_down(false); },
+      [this](shutdown_atom, bool wait) { return shut_down(wait); },
   };
+}
+
+// -- timers ---------------------------------------------------------------------------------
+
+void timeout_manager_actor::wake(const wake_request& request) {
+  const auto& from = current_sender();
+  if (!from)
+    return; // nobody to wake
+  auto& entry = wake_ups_[from->id()];
+  if (!entry)
+    entry = std::make_unique<timer>();
+  entry->receiver = caf::actor_cast<caf::weak_actor_ptr>(from);
+  entry->whom = from->id();
+  entry->content = caf::make_message(wake_up_atom_v);
+  insert(*entry, instant{request.at});
+}
+
+std::uint64_t timeout_manager_actor::schedule(timespan delay, const caf::message& content) {
+  const auto id = ++counts_.scheduled;
+  auto& entry = messages_[id];
+  entry = std::make_unique<timer>();
+  entry->receiver = caf::actor_cast<caf::weak_actor_ptr>(current_sender());
+  entry->content = content;
+  entry->id = id;
+  insert(*entry, saturating_add(now(), std::max(delay, timespan{0})));
+  return id;
+}
+
+bool timeout_manager_actor::cancel(std::uint64_t id) {
+  if (messages_.erase(id) == 0)
+    return false;
+  ++counts_.cancelled;
+  // Only where nothing is left: a later alarm for each cancelled timer would cost more than to wake
+  // once for nothing.
+  if (wheel_.empty())
+    disarm();
+  return true;
 }
 
 void timeout_manager_actor::insert(timer& entry, instant due) {
   wheel_.cancel(entry);
   if (wheel_.insert(entry, due))
     arm();
+  if (wheel_.size() >= sweep_at_)
+    sweep();
+}
+
+/// Takes out what nobody waits for any more: its receiver has ended. As often as the number of
+/// entries has doubled, so that it costs nothing that grows, and a timer for next year doesn't stay
+/// until then.
+void timeout_manager_actor::sweep() {
+  const auto for_nobody = [](const auto& entry) {
+    const auto receiver = caf::actor_cast<caf::strong_actor_ptr>(entry.second->receiver);
+    return !receiver || compat::has_ended(receiver);
+  };
+  std::erase_if(wake_ups_, for_nobody);
+  std::erase_if(messages_, for_nobody);
+  sweep_at_ = std::max(2 * wheel_.size(), std::size_t{1024});
 }
 
 void timeout_manager_actor::arm() {
@@ -107,32 +142,76 @@ void timeout_manager_actor::fire(timer& due) {
     wake_ups_.erase(due.whom);
 }
 
-bool timeout_manager_actor::cancel(std::uint64_t id) {
-  if (messages_.erase(id) == 0)
-    return false;
-  ++counts_.cancelled;
-  return true;
+void timeout_manager_actor::disarm() {
+  alarm_.dispose();
+  armed_ = end_of_time;
 }
 
+// -- calls ----------------------------------------------------------------------------------
+
 caf::actor timeout_manager_actor::supervisor() {
-  if (!supervisor_)
+  if (!supervisor_) {
     supervisor_ = spawn<supervisor_actor>(supervisor_actor::settings{
         .name = name_,
-        .owner = caf::weak_actor_ptr{ctrl()},
         .timeout_manager = caf::strong_actor_ptr{ctrl()},
+        .registry = caf::weak_actor_ptr{ctrl()}, // its farewell comes to us
     });
+    compat::watch(this, supervisor_);
+  }
   return supervisor_;
+}
+
+void timeout_manager_actor::on_down(const caf::actor_addr& whom) {
+  if (!supervisor_ || whom != supervisor_)
+    return;
+  supervisor_ = nullptr;
+  ended_runs_.calls += runs_.calls;
+  ended_runs_.late_replies += runs_.late_replies;
+  runs_ = {};
+  gathering_.lost(whom);
+  for (auto& promise : shutdowns_)
+    promise.deliver(caf::unit);
+  if (!shutdowns_.empty())
+    quit(caf::exit_reason::user_shutdown);
+}
+
+/// Calls `and_then` when the supervisor has said what it counted.
+void timeout_manager_actor::gather(std::function<void()> and_then) {
+  std::vector<caf::actor_addr> asked;
+  if (supervisor_)
+    asked.push_back(supervisor_.address());
+  gathering_.ask(
+      this, asked, [](std::uint64_t number) { return stats_request{.round = number}; },
+      std::move(and_then));
 }
 
 timeout_manager_stats timeout_manager_actor::stats() const {
   auto result = counts_;
   result.pending = wake_ups_.size() + messages_.size();
-  result.calls = holders_.total(&books_report::calls);
+  result.late_replies = ended_runs_.late_replies + runs_.late_replies;
+  result.calls = ended_runs_.calls;
+  result.calls += runs_.calls;
   return result;
 }
 
+// -- the end --------------------------------------------------------------------------------
+
+/// Whoever has a call under way gets its answer first: the target's where `wait`, else
+/// errc::shutting_down. Scheduled messages are dropped.
+caf::response_promise timeout_manager_actor::shut_down(bool wait) {
+  auto promise = make_response_promise();
+  if (supervisor_) {
+    shutdowns_.push_back(promise);
+    compat::tell(caf::actor_cast<caf::strong_actor_ptr>(supervisor_), shutdown_atom_v, wait);
+  } else {
+    promise.deliver(caf::unit);
+    quit(caf::exit_reason::user_shutdown);
+  }
+  return promise;
+}
+
 void timeout_manager_actor::on_exit() {
-  alarm_.dispose();
+  disarm();
   if (supervisor_)
     compat::tell(caf::actor_cast<caf::strong_actor_ptr>(supervisor_), shutdown_atom_v);
   supervisor_ = nullptr;

@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <unordered_map>
+#include <vector>
 
 namespace bulwark {
 
@@ -42,17 +43,28 @@ private:
   std::unordered_map<caf::actor_id, std::unique_ptr<timer>> wake_ups_; // one a supervisor at most
   std::unordered_map<std::uint64_t, std::unique_ptr<timer>> messages_;
   timeout_manager_stats counts_;
-  holders holders_; // the supervisor
   caf::disposable alarm_;
   instant armed_ = end_of_time;
-  caf::actor supervisor_; // carries `run`; spawned at the first one
+  std::size_t sweep_at_ = 1024;
+  caf::actor supervisor_;  // carries `run`; spawned at the first one
+  guard_stats runs_;       // what it said last
+  guard_stats ended_runs_; // and what those had said that have ended
+  gathering gathering_;
+  std::vector<caf::response_promise> shutdowns_; // to be answered when it has ended
 
   [[nodiscard]] instant now() const;
+  void on_down(const caf::actor_addr& whom);
   void on_alarm();
   void fire(timer& due);
   void arm();
+  void disarm();
+  void sweep();
   void insert(timer& entry, instant due);
+  void wake(const wake_request& request);
+  std::uint64_t schedule(timespan delay, const caf::message& content);
   bool cancel(std::uint64_t id);
+  void gather(std::function<void()> and_then);
+  caf::response_promise shut_down(bool wait);
   caf::actor supervisor();
   [[nodiscard]] timeout_manager_stats stats() const;
 };
