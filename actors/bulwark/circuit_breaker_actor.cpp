@@ -23,10 +23,8 @@ instant circuit_breaker_actor::now() const {
 
 // Longer than 40 lines: the table of all that it answers.
 caf::behavior circuit_breaker_actor::make_behavior() {
-  compat::set_down_handler(this, [this](const caf::down_msg& down) {
-    holders_.on_down(down.source);
-    subscribers_.erase(down.source);
-  });
+  compat::ignore_errors(this);
+  compat::set_down_handler(this, [this](const caf::down_msg& down) { on_down(down.source); });
   return {
       [this](const probe_request& request) { decide(request); },
       [this](const outcome_report& report) { take_outcome(report); },
@@ -70,12 +68,10 @@ caf::behavior circuit_breaker_actor::make_behavior() {
         core_.disable(now());
         after_event();
       },
-      [this](subscribe_atom) {
-        compat::watch(this, current_sender());
-        subscribers_.insert(caf::actor_cast<caf::actor_addr>(current_sender()));
-      },
+      [this](subscribe_atom) { subscribers_.add_sender(this); },
       [this](unsubscribe_atom) {
-        subscribers_.erase(caf::actor_cast<caf::actor_addr>(current_sender()));
+        subscribers_.remove_sender(
+            this, holders_.contains(caf::actor_cast<caf::actor_addr>(current_sender())));
       },
       [this](change_policy_atom, const circuit_breaker_policy& policy) {
         return change_policy(policy);
@@ -90,9 +86,31 @@ caf::behavior circuit_breaker_actor::make_behavior() {
         holders_.gather(this, [this, promise]() mutable { promise.deliver(stats()); });
         return promise;
       },
-      [this](shutdown_atom) { quit(caf::exit_reason::user_shutdown); },
-      [this](shutdown_atom, bool) { quit(caf::exit_reason::user_shutdown); },
+      [this](shutdown_atom) { return shut_down(false); },
+      [this](shutdown_atom, bool wait) { return shut_down(wait); },
   };
+}
+
+void circuit_breaker_actor::on_down(const caf::actor_addr& whom) {
+  subscribers_.on_down(whom);
+  holders_.on_down(whom);
+  for (auto i = probes_.begin(); i != probes_.end();) {
+    const auto& [held, holder] = i->second;
+    if (holder == whom) {
+      core_.on_cancelled(held, now());
+      i = probes_.erase(i);
+    } else {
+      ++i;
+    }
+  }
+  if (supervisor_ && whom == supervisor_) {
+    supervisor_ = nullptr;
+    for (auto& promise : shutdowns_)
+      promise.deliver(caf::unit);
+    if (!shutdowns_.empty())
+      quit(caf::exit_reason::user_shutdown);
+  }
+  after_event();
 }
 
 void circuit_breaker_actor::decide(const probe_request& request) {
@@ -104,6 +122,8 @@ void circuit_breaker_actor::decide(const probe_request& request) {
   if (const auto* given = std::get_if<permit>(&decision)) {
     answer.granted = true;
     answer.given = *given;
+    if (given->probe != 0)
+      probes_[given->probe] = {*given, caf::actor_cast<caf::actor_addr>(current_sender())};
   } else {
     answer.refused = std::get<rejection>(decision);
   }
@@ -113,6 +133,7 @@ void circuit_breaker_actor::decide(const probe_request& request) {
 }
 
 void circuit_breaker_actor::take_outcome(const outcome_report& report) {
+  probes_.erase(report.held.probe);
   if (!report.failed)
     core_.on_cancelled(report.held, now());
   else if (*report.failed)
@@ -145,6 +166,7 @@ void circuit_breaker_actor::after_event() {
 
 void circuit_breaker_actor::on_transition(const circuit_transition& change) {
   ++transitions_;
+  probes_.clear(); // of an earlier generation: nothing to be given back
   const circuit_event event{.name = self_.name,
                             .from = change.from,
                             .to = change.to,
@@ -154,8 +176,7 @@ void circuit_breaker_actor::on_transition(const circuit_transition& change) {
                             .failures = change.failures,
                             .successes = change.successes};
   compat::tell(caf::actor_cast<caf::strong_actor_ptr>(self_.registry), event);
-  for (const auto& address : subscribers_)
-    compat::tell(caf::actor_cast<caf::strong_actor_ptr>(address), event);
+  subscribers_.tell(event);
 }
 
 caf::actor circuit_breaker_actor::supervisor() {
@@ -184,7 +205,24 @@ circuit_breaker_stats circuit_breaker_actor::stats() const {
           .calls = holders_.total(&books_report::breaker)};
 }
 
+/// Whoever called through the breaker gets its answer first: the target's where `wait`, else
+/// errc::shutting_down.
+caf::response_promise circuit_breaker_actor::shut_down(bool wait) {
+  auto promise = make_response_promise();
+  if (supervisor_) {
+    shutdowns_.push_back(promise);
+    compat::tell(caf::actor_cast<caf::strong_actor_ptr>(supervisor_), shutdown_atom_v, wait);
+  } else {
+    promise.deliver(caf::unit);
+    quit(caf::exit_reason::user_shutdown);
+  }
+  return promise;
+}
+
 void circuit_breaker_actor::on_exit() {
+  // A target that never replies must not keep the supervisor, and with it the actor system, alive.
+  if (supervisor_)
+    compat::tell(caf::actor_cast<caf::strong_actor_ptr>(supervisor_), shutdown_atom_v);
   supervisor_ = nullptr;
 }
 

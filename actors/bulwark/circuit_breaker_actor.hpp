@@ -3,12 +3,14 @@
 #include "bulwark/circuit_breaker.hpp"
 #include "bulwark/holders.hpp"
 #include "bulwark/protocol.hpp"
+#include "bulwark/subscribers.hpp"
 
 #include <caf/all.hpp>
 
 #include <memory>
 #include <string>
-#include <unordered_set>
+#include <unordered_map>
+#include <vector>
 
 namespace bulwark {
 
@@ -42,17 +44,22 @@ private:
   std::shared_ptr<circuit_view> view_ = std::make_shared<circuit_view>();
   circuit_breaker core_;
   holders holders_;
-  std::unordered_set<caf::actor_addr> subscribers_;
-  caf::actor supervisor_; // carries `call`; spawned at the first one
+  // Who has which probe, by its number: who ends without a word gives its probes back.
+  std::unordered_map<std::uint64_t, std::pair<permit, caf::actor_addr>> probes_;
+  subscribers subscribers_;
+  caf::actor supervisor_;                        // carries `call`; spawned at the first one
+  std::vector<caf::response_promise> shutdowns_; // to be answered when it has ended
   std::uint64_t transitions_ = 0;
   instant armed_ = end_of_time;
 
   [[nodiscard]] instant now() const;
   void after_event();
+  void on_down(const caf::actor_addr& whom);
   void decide(const probe_request& request);
   void take_outcome(const outcome_report& report);
   caf::result<void> change_policy(const circuit_breaker_policy& policy);
   caf::actor supervisor();
+  caf::response_promise shut_down(bool wait);
   [[nodiscard]] circuit_breaker_stats stats() const;
   void on_transition(const circuit_transition& change) override;
 };
