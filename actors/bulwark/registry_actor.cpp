@@ -13,16 +13,10 @@ const char* registry_actor::name() const {
 
 // Longer than 40 lines: the table of all that it answers.
 caf::behavior registry_actor::make_behavior() {
+  compat::ignore_errors(this);
   compat::set_down_handler(this, [this](const caf::down_msg& down) { on_down(down); });
   return {
-      [this](attach_atom, const part_info& part) {
-        if (auto strong = caf::actor_cast<caf::strong_actor_ptr>(part.address)) {
-          parts_.insert_or_assign(part.address, part);
-          compat::watch(this, strong);
-          if (part.kind == part_kind::guard && !subscribers_.empty())
-            compat::tell(strong, watch_rejections_atom_v, true);
-        }
-      },
+      [this](attach_atom, const part_info& part) { attach(part); },
       [this](list_atom) {
         std::vector<part_info> result;
         for (const auto& [address, part] : parts_)
@@ -34,6 +28,7 @@ caf::behavior registry_actor::make_behavior() {
       },
       [this](get_atom, const std::string& name) { return collect(&name); },
       [this](get_all_stats_atom) { return collect(nullptr); },
+      [this](get_stats_atom) { return collect(nullptr); },
       [this](const stats_request& request, const caf::actor_addr& from, const guard_stats& stats) {
         add_guard(request, from, stats);
       },
@@ -47,15 +42,14 @@ caf::behavior registry_actor::make_behavior() {
              const timeout_manager_stats& stats) {
         add(request, from, stats, &node_stats::timeout_managers);
       },
-      [this](const circuit_event& event) { publish(event); },
-      [this](const rejection_event& event) { publish(event); },
+      [this](const circuit_event& event) { subscribers_.tell(event); },
+      [this](const rejection_event& event) { subscribers_.tell(event); },
       [this](subscribe_atom) {
-        compat::watch(this, current_sender());
-        subscribers_.insert(caf::actor_cast<caf::actor_addr>(current_sender()));
+        subscribers_.add_sender(this);
         want_rejections();
       },
       [this](unsubscribe_atom) {
-        subscribers_.erase(caf::actor_cast<caf::actor_addr>(current_sender()));
+        subscribers_.remove_sender(this, is_part(current_sender()));
         want_rejections();
       },
       [this](shutdown_all_atom) { return shut_all_down(); },
@@ -64,19 +58,39 @@ caf::behavior registry_actor::make_behavior() {
   };
 }
 
+bool registry_actor::is_part(const caf::strong_actor_ptr& whom) const {
+  return whom && parts_.count(caf::actor_cast<caf::actor_addr>(whom)) > 0;
+}
+
+void registry_actor::attach(const part_info& part) {
+  const auto strong = caf::actor_cast<caf::strong_actor_ptr>(part.address);
+  if (!strong)
+    return; // it has ended
+  parts_.insert_or_assign(part.address, part);
+  compat::watch(this, strong);
+  if (part.kind == part_kind::guard && !subscribers_.empty())
+    compat::tell(strong, watch_rejections_atom_v, true);
+  // Made while all are shut down: it must not keep the others waiting.
+  const auto is_part = part.kind == part_kind::circuit_breaker || part.kind == part_kind::bulkhead;
+  if (!shutdowns_.empty() && (part.kind == part_kind::guard || (shutting_parts_down_ && is_part)))
+    compat::tell(strong, shutdown_atom_v, false);
+}
+
 // -- statistics -----------------------------------------------------------------------------
 
 /// All parts, or those called `*only`.
 caf::response_promise registry_actor::collect(const std::string* only) {
   auto promise = make_response_promise();
   std::vector<caf::actor_addr> asked;
+  auto known = only == nullptr;
   for (const auto& [address, part] : parts_) {
-    const auto counts =
-        part.kind != part_kind::registry && part.kind != part_kind::bulkhead_registry;
-    if (counts && (only == nullptr || part.name == *only))
+    if (only != nullptr && part.name != *only)
+      continue;
+    known = true;
+    if (part.kind != part_kind::registry && part.kind != part_kind::bulkhead_registry)
       asked.push_back(address);
   }
-  if (only != nullptr && asked.empty()) {
+  if (!known) {
     promise.deliver(make_failure(errc::unknown_name, {.part = *only}));
     return promise;
   }
@@ -103,8 +117,8 @@ caf::response_promise registry_actor::collect(const std::string* only) {
 template <class Stats>
 void registry_actor::add(const stats_request& request, const caf::actor_addr& from,
                          const Stats& stats, std::vector<Stats> node_stats::*where) {
-  if (auto i = answers_.find(request.round); i != answers_.end())
-    (i->second.get()->*where).push_back(stats);
+  if (gathering_.awaits(request.round, from))
+    (answers_.at(request.round).get()->*where).push_back(stats);
   gathering_.answered(request.round, from);
 }
 
@@ -122,20 +136,15 @@ void registry_actor::add_guard(const stats_request& request, const caf::actor_ad
     }
     return;
   }
-  if (auto i = answers_.find(request.round); i != answers_.end()) {
-    i->second->total += stats.calls;
-    i->second->latency += stats.latency;
+  if (gathering_.awaits(request.round, from)) {
+    auto& answer = *answers_.at(request.round);
+    answer.total += stats.calls;
+    answer.latency += stats.latency;
   }
   add(request, from, stats, &node_stats::guards);
 }
 
 // -- events -----------------------------------------------------------------------------------
-
-template <class T>
-void registry_actor::publish(const T& event) {
-  for (const auto& address : subscribers_)
-    compat::tell(caf::actor_cast<caf::strong_actor_ptr>(address), event);
-}
 
 void registry_actor::want_rejections() {
   for (const auto& [address, part] : parts_) {
@@ -146,7 +155,7 @@ void registry_actor::want_rejections() {
 }
 
 void registry_actor::on_down(const caf::down_msg& down) {
-  if (subscribers_.erase(down.source) > 0)
+  if (subscribers_.on_down(down.source))
     want_rejections();
   if (parts_.erase(down.source) > 0)
     gathering_.lost(down.source);

@@ -2,6 +2,7 @@
 
 #include "bulwark/holders.hpp"
 #include "bulwark/protocol.hpp"
+#include "bulwark/subscribers.hpp"
 
 #include <caf/all.hpp>
 
@@ -10,7 +11,6 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
 
 namespace bulwark {
@@ -32,14 +32,16 @@ protected:
 
 private:
   std::unordered_map<caf::actor_addr, part_info> parts_;
-  std::unordered_set<caf::actor_addr> subscribers_;
+  subscribers subscribers_;
   gathering gathering_;
   std::map<std::uint64_t, std::shared_ptr<node_stats>> answers_; // by round
   counters ended_calls_;
   latency_histogram ended_latency_;
   std::vector<caf::response_promise> shutdowns_; // to be answered when all parts have ended
-  bool shutting_parts_down_ = false;
+  bool shutting_parts_down_ = false;             // all guards have ended
 
+  [[nodiscard]] bool is_part(const caf::strong_actor_ptr& whom) const;
+  void attach(const part_info& part);
   caf::response_promise collect(const std::string* only);
   template <class Stats>
   void add(const stats_request& request, const caf::actor_addr& from, const Stats& stats,
@@ -47,8 +49,6 @@ private:
   void add_guard(const stats_request& request, const caf::actor_addr& from,
                  const guard_stats& stats);
   void on_down(const caf::down_msg& down);
-  template <class T>
-  void publish(const T& event);
   void want_rejections();
   caf::response_promise shut_all_down();
   void go_on_shutting_down();
