@@ -111,6 +111,9 @@ caf::behavior supervisor_actor::make_behavior() {
   });
   if (self_.target)
     compat::watch(this, self_.target);
+  // Without it no deadline would ever come: see on_down().
+  if (self_.timeout_manager)
+    compat::watch(this, self_.timeout_manager);
   for (const auto* part : {&self_.breaker, &self_.bulkhead, &self_.owner}) {
     if (auto strong = caf::actor_cast<caf::strong_actor_ptr>(*part)) {
       compat::watch(this, strong);
@@ -278,6 +281,8 @@ void supervisor_actor::on_down(const caf::down_msg& down) {
     if (*part && down.source == caf::actor_cast<caf::actor_addr>(*part))
       core_.on_part_lost(now());
   }
+  if (self_.timeout_manager && down.source == self_.timeout_manager)
+    core_.shut_down(false, now()); // the node has ended, and nobody would wake us
   after_event();
 }
 
@@ -331,6 +336,10 @@ void supervisor_actor::on_exit() {
     report_books(0, caf::actor_cast<caf::strong_actor_ptr>(*part));
   compat::tell(caf::actor_cast<caf::strong_actor_ptr>(self_.registry), stats_request{}, address(),
                stats());
+  for (const auto* watched : {&self_.target, &self_.timeout_manager}) {
+    if (*watched)
+      compat::unwatch(this, *watched); // or what outlives many guards would remember them all
+  }
   hold_ = nullptr;
   self_.keeps_alive.clear();
   self_.target = nullptr; // it may have our handle
