@@ -4,7 +4,9 @@
 #include "support/target.hpp"
 #include "support/types.hpp"
 
+#include <cstdint>
 #include <memory>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -12,6 +14,49 @@ namespace bulwark_tests {
 
 /// The types of bulwark and of the tests, made known to CAF; once a program.
 void init_types();
+
+/// The sender of all requests of a real system: sends from the test's own thread, so that what the
+/// test sends one after the other arrives in that order.
+class switchboard : public caf::event_based_actor {
+public:
+  explicit switchboard(caf::actor_config& config) : caf::event_based_actor(config) {}
+
+  reply_ptr send(const caf::strong_actor_ptr& to, caf::message content) {
+    auto result = std::make_shared<reply>();
+    std::uint64_t number = 0;
+    {
+      std::lock_guard guard{mutex_};
+      replies_.push_back(result);
+      number = replies_.size();
+    }
+    bulwark::compat::deliver(to, caf::strong_actor_ptr{ctrl()},
+                             caf::make_message_id(number | caf::message_id::default_async_value),
+                             std::move(content), nullptr);
+    return result;
+  }
+
+  bool enqueue(caf::mailbox_element_ptr element,
+               bulwark::compat::enqueue_context* context) override {
+    if (!element->mid.is_response())
+      return caf::event_based_actor::enqueue(std::move(element), context);
+    std::lock_guard guard{mutex_};
+    if (auto wanted = replies_.at(element->mid.request_id().integer_value() - 1).lock())
+      wanted->add(std::move(element->payload));
+    return true;
+  }
+
+  const char* name() const override { return "tests.switchboard"; }
+
+protected:
+  caf::behavior make_behavior() override {
+    return {[](bulwark::cancel_atom) {}};
+  }
+
+private:
+  std::mutex mutex_;
+  // By the request's number, from 1. Weak: an answer may hold an actor that shall end.
+  std::vector<std::weak_ptr<reply>> replies_;
+};
 
 /// An actor system with threads and the machine's clock, for what a virtual one can't show:
 /// functions on threads of their own, and races. A test waits for answers, latches and promises,
@@ -23,19 +68,18 @@ void init_types();
 ///     answer->wait();
 class real_system {
 public:
-  real_system() : system_(config_) {}
+  real_system() : system_(config_), switchboard_(system_.spawn<switchboard>()) {}
 
   caf::actor_system& operator*() { return system_; }
   caf::actor_system* operator->() { return &system_; }
   operator caf::actor_system&() { return system_; }
 
-  /// Sends a request from a caller of its own, and goes on.
+  /// Sends a request and goes on. In the mailbox of `to` when this returns.
   template <class Handle, class... Ts>
   reply_ptr send(const Handle& to, Ts&&... xs) {
-    auto result = std::make_shared<reply>();
-    callers_.push_back(system_.spawn<caller>(caf::actor_cast<caf::strong_actor_ptr>(to),
-                                             caf::make_message(std::forward<Ts>(xs)...), result));
-    return result;
+    return caf::actor_cast<switchboard*>(switchboard_)
+        ->send(caf::actor_cast<caf::strong_actor_ptr>(to),
+               caf::make_message(std::forward<Ts>(xs)...));
   }
 
   /// The same, and waits for the answer.
@@ -75,7 +119,7 @@ private:
 
   config config_;
   caf::actor_system system_;
-  std::vector<caf::actor> callers_;
+  caf::actor switchboard_;
 };
 
 } // namespace bulwark_tests
