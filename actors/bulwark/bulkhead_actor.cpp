@@ -4,6 +4,7 @@
 #include "bulwark/supervisor_actor.hpp"
 
 #include <exception>
+#include <stdexcept>
 #include <utility>
 
 namespace bulwark {
@@ -35,26 +36,31 @@ caf::behavior bulkhead_actor::make_behavior() {
   compat::set_down_handler(this, [this](const caf::down_msg& down) { on_down(down); });
   return {
       [this](const permit_request& request) {
-        core_.ask(attach(current_sender()), ticket_of(request.attempt));
+        with_sender([&](holder_id from) { core_.ask(from, ticket_of(request.attempt)); });
       },
       [this](const permit_withdrawal& withdrawal) {
-        core_.withdraw(attach(current_sender()), ticket_of(withdrawal.attempt));
+        with_sender([&](holder_id from) { core_.withdraw(from, ticket_of(withdrawal.attempt)); });
       },
       [this](const permit_return& permits) {
-        core_.give_back(attach(current_sender()), permits.count);
-        after_event();
+        with_sender([&](holder_id from) { core_.give_back(from, permits.count); });
       },
       [this](const lease_answer& answer) {
-        core_.on_recalled(attach(current_sender()), answer.round, answer.returned);
-        after_event();
+        with_sender(
+            [&](holder_id from) { core_.on_recalled(from, answer.round, answer.returned); });
       },
       [this](attach_atom) {
-        attach(current_sender());
-        compat::tell(current_sender(), change_policy_atom_v, self_.policy);
+        with_sender(
+            [&](holder_id) { compat::tell(current_sender(), change_policy_atom_v, self_.policy); });
       },
       [this](const books_report& report) { holders_.on_report(report); },
       [this](call_atom, const caf::actor& target, const caf::message& content) {
-        return compat::forward(this, supervisor(), caf::make_message(call_atom_v, target, content));
+        return carry(caf::make_message(call_atom_v, target, content));
+      },
+      [this](cancel_atom, std::uint64_t request) {
+        if (supervisor_)
+          compat::deliver(caf::actor_cast<caf::strong_actor_ptr>(supervisor_), current_sender(),
+                          caf::make_message_id(), caf::make_message(cancel_atom_v, request),
+                          context());
       },
       [this](execute_atom, const work& job) { return execute(job, unbounded); },
       [this](execute_atom, const work& job, timespan timeout) { return execute(job, timeout); },
@@ -90,6 +96,15 @@ holder_id bulkhead_actor::attach(const caf::strong_actor_ptr& holder) {
   return ids_[address];
 }
 
+/// Calls `f` with the holder that sent the message. From nobody there is nothing to hold.
+template <class F>
+void bulkhead_actor::with_sender(F f) {
+  if (const auto& holder = current_sender()) {
+    f(attach(holder));
+    after_event();
+  }
+}
+
 void bulkhead_actor::on_down(const caf::down_msg& down) {
   if (!holders_.on_down(down.source))
     return;
@@ -97,6 +112,8 @@ void bulkhead_actor::on_down(const caf::down_msg& down) {
   ids_.erase(down.source);
   addresses_.erase(id);
   core_.lose(id);
+  if (supervisor_ && down.source == supervisor_)
+    supervisor_ = nullptr;
   after_event();
 }
 
@@ -130,21 +147,32 @@ caf::actor bulkhead_actor::supervisor() {
         .bulkhead = caf::weak_actor_ptr{ctrl()},
         .timeout_manager = self_.timeout_manager,
     });
+    // Not only at its first word: who asks for our books must hear of what it is about to carry.
+    attach(caf::actor_cast<caf::strong_actor_ptr>(supervisor_));
   }
   return supervisor_;
 }
 
-caf::delegated<caf::message> bulkhead_actor::execute(const work& job, timespan timeout) {
+caf::result<caf::message> bulkhead_actor::carry(caf::message content) {
+  if (closing_) {
+    ++refused_;
+    return make_failure(errc::shutting_down, {.part = self_.name});
+  }
+  return compat::forward(this, supervisor(), std::move(content));
+}
+
+caf::result<caf::message> bulkhead_actor::execute(const work& job, timespan timeout) {
   if (!pool_)
     pool_ = spawn(worker_pool_actor, self_.threads);
-  return compat::forward(this, supervisor(),
-                         caf::make_message(execute_atom_v, pool_, timeout, job));
+  return carry(caf::make_message(execute_atom_v, pool_, timeout, job));
 }
 
 caf::behavior worker_pool_actor(caf::event_based_actor* self,
                                 std::shared_ptr<worker_pool> threads) {
   return {
       [self, threads](const work& job) -> caf::result<caf::message> {
+        if (!job.run)
+          return caf::make_error(caf::sec::invalid_argument, "there is no function in the work");
         const auto& element = *self->current_mailbox_element();
         auto answer = [job, to = element.sender, id = element.mid.response_id(),
                        from = caf::strong_actor_ptr{self->ctrl()}] {
@@ -161,6 +189,8 @@ caf::behavior worker_pool_actor(caf::event_based_actor* self,
         };
         try {
           threads->submit(std::move(answer));
+        } catch (const std::logic_error&) { // its node is ending
+          return make_failure(errc::shutting_down, {});
         } catch (const std::exception& error) {
           return caf::make_error(caf::sec::runtime_error, error.what());
         }
@@ -174,13 +204,24 @@ caf::behavior worker_pool_actor(caf::event_based_actor* self,
 /// Calls `then` when what is leased is what is in use, and all that was counted is told.
 template <class F>
 void bulkhead_actor::when_settled(F then) {
+  ++counting_;
+  core_.lease_extras(false);
   core_.recall_all();
-  // A holder answers in order: its books come after its permits.
-  holders_.gather(this, std::move(then));
+  // A holder answers in order: its books come after its permits, and after its wishes for more.
+  holders_.gather(this, [this, then]() mutable {
+    core_.lease_extras(--counting_ == 0);
+    then();
+  });
 }
 
 void bulkhead_actor::after_event() {
-  if (core_.shutting_down() && core_.leased() == 0 && core_.queued() == 0) {
+  if (!core_.shutting_down() || core_.leased() > 0 || core_.queued() > 0)
+    return;
+  if (supervisor_) {
+    // Its permits are home, but its last answers may be under way: it ends before we say so.
+    if (!std::exchange(drained_, true))
+      compat::tell(caf::actor_cast<caf::strong_actor_ptr>(supervisor_), shutdown_atom_v, true);
+  } else {
     for (auto& promise : std::exchange(shutdowns_, {}))
       promise.deliver(caf::unit);
     quit(caf::exit_reason::user_shutdown);
@@ -189,14 +230,20 @@ void bulkhead_actor::after_event() {
 
 caf::response_promise bulkhead_actor::shut_down(bool wait) {
   auto promise = make_response_promise();
-  core_.shut_down(wait);
-  if (wait) {
-    shutdowns_.push_back(promise);
-    after_event();
-  } else {
+  if (!wait) {
+    core_.shut_down(false);
     promise.deliver(caf::unit);
     quit(caf::exit_reason::user_shutdown);
+    return promise;
   }
+  shutdowns_.push_back(promise);
+  // What was sent to us before may still be on its way through the supervisor. It is let in: when
+  // all holders have answered, it waits in the queue.
+  if (!std::exchange(closing_, true))
+    holders_.gather(this, [this] {
+      core_.shut_down(true);
+      after_event();
+    });
   return promise;
 }
 
@@ -220,11 +267,11 @@ bulkhead_stats bulkhead_actor::stats() const {
           .queued = core_.queued(),
           .completed = books.succeeded,
           .failed = books.failed,
-          .rejected = books.rejected,
+          .rejected = books.rejected + refused_,
           .timed_out = books.timed_out,
           .cancelled = books.cancelled,
           .abandoned = holders_.abandoned(),
-          .calls = books.calls};
+          .calls = books.calls + refused_};
 }
 
 void bulkhead_actor::on_exit() {

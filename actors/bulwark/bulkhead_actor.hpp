@@ -46,11 +46,18 @@ private:
   caf::actor supervisor_; // carries `call` and `execute`; spawned at the first one
   caf::actor pool_;       // makes a target of the threads
   std::vector<caf::response_promise> shutdowns_; // to be answered at the end
+  std::uint64_t refused_ = 0;                    // here, as it was shutting down
+  std::uint32_t counting_ = 0;                   // questions under way that need exact numbers
+  bool closing_ = false;
+  bool drained_ = false; // nothing is out and nobody waits: only the supervisor has to end
 
   holder_id attach(const caf::strong_actor_ptr& holder);
+  template <class F>
+  void with_sender(F f);
   void on_down(const caf::down_msg& down);
   void after_event();
-  caf::delegated<caf::message> execute(const work& job, timespan timeout);
+  caf::result<caf::message> carry(caf::message content);
+  caf::result<caf::message> execute(const work& job, timespan timeout);
   caf::result<void> change_policy(const bulkhead_policy& policy);
   caf::response_promise shut_down(bool wait);
   template <class F>

@@ -121,7 +121,7 @@ void bulkhead::change_policy(const bulkhead_policy& policy) {
 void bulkhead::hand_out(const waiter& to) {
   auto& held = leases_[to.holder];
   const auto unclaimed = free() - 1;
-  const auto keep = queue_.empty() && !shutting_down_;
+  const auto keep = lease_extras_ && queue_.empty() && !shutting_down_;
   // An even share of what is left: all of it for a lone holder, nothing where holders are many.
   const auto extra = keep ? unclaimed / static_cast<std::uint32_t>(leases_.size()) : 0;
   if (keep)

@@ -100,9 +100,11 @@ public:
   /// The holder has ended: what it held is free, its calls wait no longer.
   void lose(holder_id holder);
 
-  /// Calls all unused permits home. Once settled(), if nothing was granted since, leased() is what
-  /// is really in use. Complexity: O(holders that keep permits).
+  /// Calls all unused permits home. Once settled(), if nobody was leased more meanwhile (see
+  /// lease_extras()), leased() is what is really in use. Complexity: O(holders that keep permits).
   void recall_all();
+  /// Whether holders get permits for their next calls too. Off while somebody counts.
+  void lease_extras(bool on) noexcept { lease_extras_ = on; }
   /// No recall is unanswered.
   [[nodiscard]] bool settled() const noexcept { return unanswered_ == 0; }
 
@@ -147,6 +149,7 @@ private:
   bulkhead_policy policy_;
   bulkhead_effects& effects_;
   bool shutting_down_ = false;
+  bool lease_extras_ = true;
   std::uint32_t leased_ = 0;
   std::uint32_t unanswered_ = 0;
   std::uint64_t last_round_ = 0;
