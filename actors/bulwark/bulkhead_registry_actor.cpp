@@ -17,6 +17,7 @@ const char* bulkhead_registry_actor::name() const {
 
 caf::behavior bulkhead_registry_actor::make_behavior() {
   compat::set_down_handler(this, [this](const caf::down_msg& down) {
+    watched_.erase(down.source);
     gathering_.lost(down.source);
     if (std::erase(ending_, down.source) > 0 && ending_.empty()) {
       for (auto& promise : std::exchange(shutdowns_, {}))
@@ -28,7 +29,7 @@ caf::behavior bulkhead_registry_actor::make_behavior() {
              const bulkhead_policy& policy) -> caf::result<caf::actor> {
         try {
           return directory_->create_bulkhead(name, policy);
-        } catch (const policy_error& error) {
+        } catch (const resilience_error& error) {
           return make_failure(error.code(), error.report());
         }
       },
@@ -50,13 +51,18 @@ caf::behavior bulkhead_registry_actor::make_behavior() {
   };
 }
 
+void bulkhead_registry_actor::watch(const caf::actor& bulkhead) {
+  if (watched_.insert(caf::actor_cast<caf::actor_addr>(bulkhead)).second)
+    compat::watch(this, bulkhead);
+}
+
 caf::response_promise bulkhead_registry_actor::collect() {
   auto promise = make_response_promise();
   auto result = std::make_shared<std::vector<bulkhead_stats>>();
   auto round = std::make_shared<std::uint64_t>(0);
   std::vector<caf::actor_addr> asked;
   for (const auto& bulkhead : directory_->bulkheads()) {
-    compat::watch(this, bulkhead);
+    watch(bulkhead);
     asked.push_back(caf::actor_cast<caf::actor_addr>(bulkhead));
   }
   gathering_.ask(
@@ -68,6 +74,8 @@ caf::response_promise bulkhead_registry_actor::collect() {
       },
       [this, result, round, promise]() mutable {
         answers_.erase(*round);
+        std::sort(result->begin(), result->end(),
+                  [](const auto& a, const auto& b) { return a.name < b.name; });
         promise.deliver(std::move(*result));
       });
   return promise;
@@ -76,7 +84,7 @@ caf::response_promise bulkhead_registry_actor::collect() {
 caf::response_promise bulkhead_registry_actor::shut_all_down() {
   auto promise = make_response_promise();
   for (const auto& bulkhead : directory_->bulkheads()) {
-    compat::watch(this, bulkhead);
+    watch(bulkhead);
     ending_.push_back(caf::actor_cast<caf::actor_addr>(bulkhead));
     compat::tell(caf::actor_cast<caf::strong_actor_ptr>(bulkhead), shutdown_atom_v, true);
   }

@@ -8,6 +8,7 @@
 
 #include <map>
 #include <memory>
+#include <unordered_set>
 #include <vector>
 
 namespace bulwark {
@@ -28,9 +29,11 @@ private:
   std::shared_ptr<part_directory> directory_;
   gathering gathering_;
   std::map<std::uint64_t, std::shared_ptr<std::vector<bulkhead_stats>>> answers_;
+  std::unordered_set<caf::actor_addr> watched_; // once each, however often we are asked
   std::vector<caf::actor_addr> ending_;
   std::vector<caf::response_promise> shutdowns_;
 
+  void watch(const caf::actor& bulkhead);
   caf::response_promise collect();
   caf::response_promise shut_all_down();
 };

@@ -28,16 +28,25 @@ node::~node() {
 }
 
 void node::shut_down() {
-  if (std::exchange(ended_, true))
-    return;
+  std::call_once(ended_, [this] { end(); });
+}
+
+void node::end() {
+  // From now on nothing is made: what comes after the registry's word would be left over.
+  directory_->close();
   caf::scoped_actor self{system_};
+  const auto end = [&self](const caf::actor& part) {
+    compat::tell(caf::actor_cast<caf::strong_actor_ptr>(part), shutdown_atom_v);
+    self->wait_for(part);
+  };
   compat::request(self, registry_, shutdown_all_atom_v)
       .receive([](caf::unit_t) {}, [](const caf::error&) {});
-  for (auto* part : {&bulkhead_registry_, &timeout_manager_, &registry_}) {
-    compat::tell(caf::actor_cast<caf::strong_actor_ptr>(*part), shutdown_atom_v);
-    self->wait_for(*part);
-  }
+  for (const auto& part : directory_->living()) // none, unless somebody has killed the registry
+    end(part);
+  // Before the timeout manager ends, so that who waits for a function is still answered in time.
   directory_->join_threads();
+  for (const auto* part : {&bulkhead_registry_, &timeout_manager_, &registry_})
+    end(*part);
 }
 
 } // namespace bulwark

@@ -7,8 +7,13 @@
 
 #include <caf/all.hpp>
 
+#include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
+#include <tuple>
+#include <type_traits>
+#include <utility>
 
 namespace bulwark {
 
@@ -62,8 +67,11 @@ public:
   [[nodiscard]] caf::actor_system& system() const noexcept { return system_; }
 
   /// Ends everything: guards first, who answer what is in flight with errc::shutting_down, then
-  /// parts, then the node's own actors. Waits for functions that bulkheads run. A second call does
-  /// nothing.
+  /// parts, then the node's own actors. Waits for functions that bulkheads run; as long as they run
+  /// their callers' timeouts hold. A second call only waits for the first.
+  ///
+  /// After it nothing is made any more: guard(), circuit_breaker() and bulkhead() throw
+  /// resilience_error, errc::shutting_down.
   void shut_down();
 
 private:
@@ -72,7 +80,9 @@ private:
   caf::actor registry_;
   std::shared_ptr<part_directory> directory_;
   caf::actor bulkhead_registry_;
-  bool ended_ = false;
+  std::once_flag ended_;
+
+  void end();
 };
 
 /// Bounds one call, whoever is called: as self->request(target, …), but with the node's timeout
@@ -87,21 +97,52 @@ auto wait_for(Self&& self, const caf::actor& timeout_manager, timespan timeout,
                          caf::make_message(std::forward<Ts>(content)...));
 }
 
+/// What a function returned, as the answer to a request.
+template <class T>
+caf::message to_answer(T result) {
+  return caf::make_message(std::move(result));
+}
+
+template <class T>
+caf::message to_answer(caf::expected<T> result) {
+  if (!result)
+    return caf::make_message(std::move(result.error()));
+  if constexpr (std::is_void_v<T>)
+    return caf::make_message();
+  else
+    return to_answer(std::move(*result));
+}
+
+inline caf::message to_answer(caf::message result) {
+  return result;
+}
+
 /// A function and its arguments for a bulkhead's threads: `request(bulkhead, execute_atom_v,
-/// make_work(f, x…))`. What the function returns is the answer, what it throws is
-/// sec::runtime_error with its text.
+/// make_work(f, x…))`. What the function returns is the answer: nothing, a value, a caf::error, or
+/// a caf::expected, which is one of the two. What it throws is sec::runtime_error with its text.
+///
+/// Function and arguments need not be copyable. A function that only takes what it may keep (a
+/// std::unique_ptr by value) gets the arguments themselves and can run once.
 template <class F, class... Ts>
 work make_work(F f, Ts... args) {
-  return work{std::make_shared<std::function<caf::message()>>(
-      [f = std::move(f), args = std::make_tuple(std::move(args)...)]() mutable {
-        using result = decltype(std::apply(f, args));
-        if constexpr (std::is_void_v<result>) {
-          std::apply(f, args);
-          return caf::make_message();
-        } else {
-          return caf::make_message(std::apply(f, args));
-        }
-      })};
+  // Shared: std::function wants to copy what it holds.
+  auto call = std::make_shared<std::pair<F, std::tuple<Ts...>>>(
+      std::move(f), std::tuple<Ts...>{std::move(args)...});
+  return work{std::make_shared<std::function<caf::message()>>([call]() -> caf::message {
+    const auto run = [&]() -> decltype(auto) {
+      if constexpr (std::is_invocable_v<F&, Ts&...>)
+        return std::apply(call->first, call->second);
+      else
+        return std::apply(std::move(call->first), std::move(call->second));
+    };
+    using result = std::decay_t<decltype(run())>;
+    if constexpr (std::is_void_v<result>) {
+      run();
+      return caf::make_message();
+    } else {
+      return to_answer(run());
+    }
+  })};
 }
 
 /// Runs `f(args…)` on the threads of `bulkhead`: the answer is what it returns.

@@ -50,12 +50,40 @@ part_directory::part_directory(caf::actor_system& system, caf::actor timeout_man
       timeout_manager_(std::move(timeout_manager)),
       registry_(std::move(registry)) {}
 
+void part_directory::close() {
+  std::lock_guard guard{mutex_};
+  closed_ = true;
+}
+
+void part_directory::require_open(const std::string& name) const {
+  if (closed_)
+    throw resilience_error{errc::shutting_down,
+                           {.part = name, .last_error = "its node has been shut down"}};
+}
+
+std::vector<caf::actor> part_directory::living() const {
+  std::lock_guard guard{mutex_};
+  std::vector<caf::actor> result;
+  const auto add = [&result](const caf::weak_actor_ptr& part) {
+    if (auto strong = lock(part))
+      result.push_back(caf::actor_cast<caf::actor>(strong));
+  };
+  for (const auto& [name, part] : guards_)
+    add(part);
+  for (const auto& [name, found] : circuit_breakers_)
+    add(found.part);
+  for (const auto& [name, found] : bulkheads_)
+    add(found.part);
+  return result;
+}
+
 template <class Policy, class Spawn>
 caf::actor part_directory::find_or_spawn(entries<Policy>& where, part_kind kind,
                                          const std::string& name, const Policy& policy, bool keep,
                                          Spawn spawn) {
   require_no_mistakes(name, mistakes_of(policy));
   std::lock_guard guard{mutex_};
+  require_open(name);
   auto& found = where[name];
   auto part = caf::actor_cast<caf::actor>(lock(found.part));
   if (!part) {
@@ -85,6 +113,7 @@ caf::actor part_directory::bulkhead(const std::string& name, const bulkhead_poli
 
 caf::actor part_directory::create_bulkhead(const std::string& name, const bulkhead_policy& policy) {
   std::lock_guard guard{mutex_};
+  require_open(name);
   if (find_bulkhead(name))
     refuse_name(part_kind::bulkhead, name, "of that name exists");
   return bulkhead(name, policy, true);
@@ -117,8 +146,11 @@ caf::actor part_directory::spawn_circuit_breaker(const std::string& name,
 }
 
 caf::actor part_directory::spawn_bulkhead(const std::string& name, const bulkhead_policy& policy) {
-  auto threads = std::make_shared<worker_pool>();
-  threads_.push_back(threads);
+  std::erase_if(threads_, [](const auto& pool) { return pool->finished(); });
+  auto pool = threads_.emplace_back(std::make_shared<worker_pool>());
+  // The bulkhead's last user may be one of these threads, with a function's answer in its hand. A
+  // thread can't wait for itself: so the end of use only closes the pool, and we keep it.
+  auto threads = std::shared_ptr<worker_pool>{pool.get(), [pool](auto*) { pool->close(); }};
   return system_.spawn<bulkhead_actor>(bulkhead_actor::settings{
       .name = name,
       .policy = policy,
@@ -143,6 +175,7 @@ caf::strong_actor_ptr part_directory::guard(const std::string& name,
     throw policy_error{errc::invalid_policy,
                        {.guard = name, .last_error = "the target is an invalid handle"}};
   std::lock_guard lock_directory{mutex_};
+  require_open(name);
   if (lock(guards_[name]))
     refuse_name(part_kind::guard, name, "of that name is alive");
   supervisor_actor::settings init{
@@ -211,15 +244,13 @@ void part_directory::add_bulkhead(supervisor_actor::settings& init, const guard_
 }
 
 void part_directory::join_threads() {
-  std::vector<std::weak_ptr<worker_pool>> threads;
+  std::vector<std::shared_ptr<worker_pool>> threads;
   {
     std::lock_guard guard{mutex_};
     threads.swap(threads_);
   }
-  for (const auto& weak : threads) {
-    if (auto pool = weak.lock())
-      pool->join();
-  }
+  for (const auto& pool : threads)
+    pool->join();
 }
 
 } // namespace bulwark

@@ -46,6 +46,12 @@ public:
   caf::strong_actor_ptr guard(const std::string& name, const caf::strong_actor_ptr& target,
                               const guard_policy& policy);
 
+  /// From now on makes nothing any more: who asks gets a resilience_error, errc::shutting_down.
+  void close();
+
+  /// All guards and parts that have not ended, guards first.
+  [[nodiscard]] std::vector<caf::actor> living() const;
+
   /// Waits until what the bulkheads' threads run has returned. The last thing that is called.
   void join_threads();
 
@@ -67,8 +73,11 @@ private:
   entries<circuit_breaker_policy> circuit_breakers_;
   entries<bulkhead_policy> bulkheads_;
   std::map<std::string, caf::weak_actor_ptr> guards_;
-  std::vector<std::weak_ptr<worker_pool>> threads_;
+  // Of bulkheads that have ended too, until their last function has returned: see spawn_bulkhead().
+  std::vector<std::shared_ptr<worker_pool>> threads_;
+  bool closed_ = false;
 
+  void require_open(const std::string& name) const;
   template <class Policy, class Spawn>
   caf::actor find_or_spawn(entries<Policy>& where, part_kind kind, const std::string& name,
                            const Policy& policy, bool keep, Spawn spawn);
