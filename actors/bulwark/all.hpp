@@ -12,5 +12,6 @@
 #include "bulwark/node.hpp"
 #include "bulwark/protocol.hpp"
 #include "bulwark/retry.hpp"
+#include "bulwark/scoped_bulkhead.hpp"
 #include "bulwark/statistics.hpp"
 #include "bulwark/sync.hpp"
