@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 using namespace bulwark;
@@ -373,6 +374,36 @@ TEST_CASE("a function outlives the bulkhead that nobody holds any more [B10] [B4
     result->wait();
     CHECK(result->as<int>() == 1);
   }
+}
+
+TEST_CASE("a bulkhead whose last handle is in its own function ends on that thread [B10] [B4]",
+          "[bulkhead]") {
+  // Destroyed by one of its threads, it must not wait for that thread.
+  struct last_handle {
+    caf::actor part;
+    const gate& door;
+    last_handle(caf::actor x, const gate& y) : part(std::move(x)), door(y) {}
+    ~last_handle() { door.wait(); }
+  };
+  real_system sys;
+  bulwark::node node{*sys};
+  auto target = sys->spawn(doubling_target);
+  auto guard = node.guard("lonely", target, {.bulkhead = bulkhead_policy{}});
+  auto part = sys.get<caf::actor>(node.bulkhead_registry(), get_atom_v, std::string{"lonely"});
+  caf::scoped_actor self{*sys};
+  self->monitor(part);
+  gate door;
+  auto held = std::make_shared<last_handle>(part, door);
+  auto result = sys.send(part, execute_atom_v, make_work([held] { return 1; }));
+  held = nullptr;
+  CHECK(answer_of<int>(result) == 1);
+  static_cast<void>(sys.get<bulkhead_stats>(part, get_stats_atom_v)); // its supervisor is done
+  self->monitor(guard);
+  guard = nullptr;
+  self->receive([](const caf::down_msg&) {});
+  part = nullptr;
+  door.let_go();
+  self->receive([](const caf::down_msg&) {});
 }
 
 TEST_CASE("a killed bulkhead's function gives its answer [B10]", "[bulkhead]") {
