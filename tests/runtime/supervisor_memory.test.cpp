@@ -13,18 +13,47 @@ enum class ended { by_target, by_deadline, by_caller, by_owner };
 
 } // namespace
 
-// For the whole program: the one way to refuse memory to code that knows nothing of it.
+// For the whole program: the one way to refuse memory to code that knows nothing of it. All forms
+// that go together, since a sanitizer has its own of those that are missing.
 void* operator new(std::size_t size) {
   if (auto* result = memory_refused ? nullptr : std::malloc(size))
     return result;
   throw std::bad_alloc{};
 }
 
+void* operator new[](std::size_t size) {
+  return operator new(size);
+}
+
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  return memory_refused ? nullptr : std::malloc(size);
+}
+
+void* operator new[](std::size_t size, const std::nothrow_t&) noexcept {
+  return memory_refused ? nullptr : std::malloc(size);
+}
+
 void operator delete(void* memory) noexcept {
   std::free(memory);
 }
 
+void operator delete[](void* memory) noexcept {
+  std::free(memory);
+}
+
 void operator delete(void* memory, std::size_t) noexcept {
+  std::free(memory);
+}
+
+void operator delete[](void* memory, std::size_t) noexcept {
+  std::free(memory);
+}
+
+void operator delete(void* memory, const std::nothrow_t&) noexcept {
+  std::free(memory);
+}
+
+void operator delete[](void* memory, const std::nothrow_t&) noexcept {
   std::free(memory);
 }
 
