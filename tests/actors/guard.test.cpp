@@ -328,6 +328,25 @@ TEST_CASE("a guard whose handle is dropped answers what is in flight and then en
   CHECK_NOTHROW(f.node->guard("dropped", f.target.handle, {}));
 }
 
+TEST_CASE("a guard whose handle is dropped between two attempts makes the second [G16]",
+          "[guard]") {
+  guard_fixture f;
+  auto answer = std::make_shared<reply>();
+  {
+    auto guard = f.node->guard("dropped", f.target.handle, whole_policy());
+    f.sys->spawn<caller>(caf::actor_cast<caf::strong_actor_ptr>(guard),
+                         caf::make_message(ask_atom_v, 1), answer);
+    f.sys.run();
+  }
+  // In its backoff nobody has the guard: not even a request that the target could answer.
+  f.sys.answer(f.target, 0, caf::make_error(target_error::busy, error_mark::transient));
+  f.sys.advance(200ms);
+  REQUIRE(f.target.log->questions.size() == 2);
+  f.sys.answer(f.target, 1, std::int32_t{2});
+  REQUIRE(answer->count() == 1);
+  CHECK(answer->as<std::int32_t>() == 2);
+}
+
 TEST_CASE("an idle guard lives as long as somebody has its handle [G16]", "[guard]") {
   guard_fixture f;
   auto guard = f.guard({.deadline = 1s});
