@@ -40,6 +40,10 @@ public:
   /// It answers some messages of bulwark itself, and does not hand them on: `get_stats`,
   /// `shutdown`, `cancel`, `call`, `run`.
   ///
+  /// Where memory for one more call is refused, that call is answered with errc::bulkhead_full ("no
+  /// memory for one more call"): it cost nothing, and the guard goes on. A target that drops its
+  /// promise of a reply counts as lost.
+  ///
   /// Throws policy_error: errc::invalid_policy where a field is out of range (the text names each),
   /// errc::duplicate_name where a guard of that name is alive, or where the name is a part's with
   /// another policy.
