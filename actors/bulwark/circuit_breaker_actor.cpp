@@ -4,6 +4,8 @@
 
 #include <utility>
 
+// Longer than 200 lines: a breaker answers twenty messages, and each is a line of its table.
+
 namespace bulwark {
 
 circuit_breaker_actor::circuit_breaker_actor(caf::actor_config& config, settings init)

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+// Longer than 200 lines: who is there, sums, events and the order of the end.
+
 namespace bulwark {
 
 registry_actor::registry_actor(caf::actor_config& config) : caf::event_based_actor(config) {}

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+// Longer than 200 lines: timers, calls that it carries, and the end of both.
+
 namespace bulwark {
 
 timeout_manager_actor::timeout_manager_actor(caf::actor_config& config, std::string name)
