@@ -55,6 +55,13 @@ struct world {
         [&](const circuit_event& event) { reached = event.to == wanted; });
   }
 
+  // A long time in open keeps the place of a probe for as long.
+  void keep_probes(const caf::actor& breaker, circuit_breaker_policy policy) {
+    policy.open_for = 1h;
+    compat::request(self, breaker, change_policy_atom_v, policy)
+        .receive([] {}, [](const caf::error&) { FAIL("refused"); });
+  }
+
   void subscribe(const caf::actor& breaker) {
     compat::request(self, breaker, subscribe_atom_v)
         .receive([] {}, [](const caf::error&) { FAIL("no subscription"); });
@@ -163,10 +170,12 @@ TEST_CASE("a probe that fails or says nothing is told to a node's breaker [S5][C
           "[sync][parts]") {
   world w;
   sync::circuit_breaker breaker{*w.home, "db", quick};
-  w.subscribe(w.home->circuit_breaker("db", quick));
+  const auto part = w.home->circuit_breaker("db", quick);
+  w.subscribe(part);
   fail(breaker);
   fail(breaker);
   w.wait_for_state(circuit_state::half_open);
+  w.keep_probes(part, quick);
   CHECK_THROWS_AS(breaker.call([] { throw std::invalid_argument{"x"}; }), std::invalid_argument);
   CHECK(breaker.stats().probes == 0);
   CHECK(breaker.stats().state == circuit_state::half_open);
@@ -184,11 +193,7 @@ TEST_CASE("probes of guards and plain calls have one limit [S5][C4][K4]", "[sync
   w.subscribe(part);
   fail(breaker);
   w.wait_for_state(circuit_state::half_open);
-  // A long time in open keeps the probe's place for as long.
-  auto longer = policy;
-  longer.open_for = 1h;
-  compat::request(w.self, part, change_policy_atom_v, longer)
-      .receive([] {}, [](const caf::error&) { FAIL("refused"); });
+  w.keep_probes(part, policy);
   breaker.call([&] {
     CHECK(w.ask(guard, 1) == errc::circuit_open);
     CHECK_THROWS_AS(breaker.call([] {}), circuit_breaker_error);
