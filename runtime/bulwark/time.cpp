@@ -35,7 +35,7 @@ std::string short_text(std::uint64_t nanoseconds) {
 std::string long_text(std::uint64_t nanoseconds) {
   constexpr auto minute = 60 * second.nanoseconds;
   auto result = std::string{};
-  for (auto in : {unit{24 * 60 * minute, "d"}, unit{60 * minute, "h"}, unit{minute, "m"}}) {
+  for (auto in : {unit{minute * 60 * 24, "d"}, unit{minute * 60, "h"}, unit{minute, "m"}}) {
     if (auto count = nanoseconds / in.nanoseconds; count != 0)
       result += fmt::format("{}{}", count, in.name);
     nanoseconds %= in.nanoseconds;
