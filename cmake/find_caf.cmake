@@ -5,6 +5,9 @@
 # Works in a project (afterwards CAF_DIR is set, find_package(CAF) follows) and as
 # a script: `cmake -P cmake/find_caf.cmake` prints what it found, or fails.
 
+# CAF_ROOT counts, whatever the including project thinks of it; include() keeps this to the file.
+cmake_policy(VERSION 3.25)
+
 set(BULWARK_CAF_MINIMUM 0.18.7)
 
 # Sets ${out_dir} to the folder of the CAFConfig.cmake to use, or to NOTFOUND, and
@@ -42,7 +45,6 @@ function(bulwark_find_caf out_dir out_passed_over)
 endfunction()
 
 if(CMAKE_SCRIPT_MODE_FILE)
-  cmake_policy(VERSION 3.25)
   bulwark_find_caf(caf_dir passed_over)
   if(NOT caf_dir)
     message(FATAL_ERROR "no CAF >= ${BULWARK_CAF_MINIMUM} found\n${passed_over}")
