@@ -86,7 +86,7 @@ caf::behavior bulkhead_actor::make_behavior() {
 
 // -- holders ------------------------------------------------------------------------------
 
-holder_id bulkhead_actor::attach(const caf::strong_actor_ptr& holder) {
+holder_id bulkhead_actor::holder_of(const caf::strong_actor_ptr& holder) {
   auto address = caf::actor_cast<caf::actor_addr>(holder);
   if (holders_.attach(address)) {
     compat::watch(this, holder);
@@ -100,7 +100,7 @@ holder_id bulkhead_actor::attach(const caf::strong_actor_ptr& holder) {
 template <class F>
 void bulkhead_actor::with_sender(F f) {
   if (const auto& holder = current_sender()) {
-    f(attach(holder));
+    f(holder_of(holder));
     after_event();
   }
 }
@@ -148,7 +148,7 @@ caf::actor bulkhead_actor::supervisor() {
         .timeout_manager = self_.timeout_manager,
     });
     // Not only at its first word: who asks for our books must hear of what it is about to carry.
-    attach(caf::actor_cast<caf::strong_actor_ptr>(supervisor_));
+    holder_of(caf::actor_cast<caf::strong_actor_ptr>(supervisor_));
   }
   return supervisor_;
 }

@@ -51,7 +51,7 @@ private:
   bool closing_ = false;
   bool drained_ = false; // nothing is out and nobody waits: only the supervisor has to end
 
-  holder_id attach(const caf::strong_actor_ptr& holder);
+  holder_id holder_of(const caf::strong_actor_ptr& holder);
   template <class F>
   void with_sender(F f);
   void on_down(const caf::down_msg& down);
