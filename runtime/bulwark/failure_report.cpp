@@ -60,9 +60,10 @@ std::string describe(errc code, const failure_report& report) {
   if (report.retry_after > timespan::zero())
     text += (code == errc::circuit_open ? ", next probe in " : ", try again in ")
             + to_text(report.retry_after);
-  // What a refused policy carries is no attempt's error but the reason itself.
+  // What a refused policy or name carries is no attempt's error but the reason itself.
+  const auto is_reason = code == errc::invalid_policy || code == errc::duplicate_name;
   if (!report.last_error.empty())
-    text += (code == errc::invalid_policy ? ": " : ", last error: ") + report.last_error;
+    text += (is_reason ? ": " : ", last error: ") + report.last_error;
   return text;
 }
 

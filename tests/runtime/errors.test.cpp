@@ -122,6 +122,8 @@ TEST_CASE("an operator reads where, what, how often, how long, and when to come 
         == "guard 'db': cancelled by the caller after 1m30s");
   CHECK(describe(errc::duplicate_name, {.part = "pool"})
         == "part 'pool': the name is in use for something else");
+  CHECK(describe(errc::duplicate_name, {.part = "pool", .last_error = "with another policy"})
+        == "part 'pool': the name is in use for something else: with another policy");
 }
 
 TEST_CASE("a refused policy tells its mistakes", "[failure_report]") {
