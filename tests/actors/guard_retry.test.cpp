@@ -14,7 +14,10 @@ retry_policy tries(std::uint32_t n, timespan delay = 100ms) {
   return {.max_attempts = n, .base_delay = delay, .jitter = jitter_kind::none};
 }
 
-const auto busy = caf::make_error(target_error::busy, error_mark::transient);
+// No constant: CAF's types are gone before those are destroyed.
+caf::error busy() {
+  return caf::make_error(target_error::busy, error_mark::transient);
+}
 
 // When the target heard each question; it fails them all.
 struct clocked {
@@ -29,7 +32,7 @@ struct clocked {
     for (int i = 0; i < 100'000 && answer->count() == 0; ++i) {
       if (f.target.log->questions.size() > at.size()) {
         at.push_back(f.sys.now() - begin);
-        f.sys.answer(f.target, at.size() - 1, busy);
+        f.sys.answer(f.target, at.size() - 1, busy());
       }
       f.sys.advance(1ms);
     }
@@ -176,7 +179,7 @@ TEST_CASE("retries_exhausted carries attempts and elapsed time and the last erro
   guard_fixture f;
   auto guard = f.guard({.retry = tries(2, 500ms)});
   auto answer = f.sys.ask(guard, ask_atom_v, 1);
-  f.sys.answer(f.target, 0, busy);
+  f.sys.answer(f.target, 0, busy());
   f.sys.advance(600ms);
   f.sys.answer(f.target, 1, caf::make_error(target_error::busy, error_mark::transient, "disk 7"));
   REQUIRE(is(answer, errc::retries_exhausted));
@@ -212,7 +215,7 @@ TEST_CASE("extreme attempts and bases do not overflow in a guard [T9]", "[guard]
                                               .max_delay = longest_timespan,
                                               .jitter = jitter_kind::none}});
   auto answer = f.sys.ask(guard, ask_atom_v, 1);
-  f.sys.answer(f.target, 0, busy);
+  f.sys.answer(f.target, 0, busy());
   f.sys.advance(1h);
   CHECK(f.target.log->questions.size() == 1);
   CHECK(is(answer, errc::retries_exhausted)); // could not end in time
@@ -227,7 +230,7 @@ TEST_CASE("a retried message is the same one also where the target changes it [G
       seen->push_back(x.text);
       x.text = "changed";
       if (seen->size() < 3)
-        return busy;
+        return busy();
       return x;
     }};
   });
