@@ -12,7 +12,7 @@ caf::behavior listener(caf::event_based_actor* self, const caf::actor& registry,
                        event_handlers handlers) {
   return {
       [self, registry](bulwark::subscribe_atom) {
-        auto promise = self->make_response_promise<caf::unit_t>();
+        auto promise = self->make_response_promise();
         bulwark::compat::request(self, registry, bulwark::subscribe_atom_v)
             .then([promise]() mutable { promise.deliver(caf::unit); });
         return promise;
