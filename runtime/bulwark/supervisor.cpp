@@ -94,6 +94,9 @@ void supervisor::begin_attempt(call& c, instant now) {
   const auto seen = view_->read();
   switch (seen.state) {
   case circuit_state::closed:
+    if (unseen_failure_ != 0)
+      break; // the view may be from before a failure of ours: the breaker has to be asked
+    [[fallthrough]];
   case circuit_state::disabled:
     c.held = {.generation = seen.generation, .probe = 0};
     enter_bulkhead(c, now);
@@ -106,13 +109,13 @@ void supervisor::begin_attempt(call& c, instant now) {
       refuse(c, {.why = errc::circuit_open, .retry_after = from - now}, now);
       return;
     }
-    [[fallthrough]];
+    break;
   case circuit_state::half_open:
-    c.state = call_state::awaiting_probe;
-    set_timer(c, c.deadline);
-    effects_.ask_probe(c.id(), saturating_add(ends_by(c, now), grace));
-    return;
+    break;
   }
+  c.state = call_state::awaiting_probe;
+  set_timer(c, c.deadline);
+  effects_.ask_probe(c.id(), saturating_add(ends_by(c, now), grace));
 }
 
 /// When an attempt that begins now has surely ended: its wait for a permit comes before its
@@ -126,6 +129,9 @@ instant supervisor::ends_by(const call& c, instant now) const noexcept {
 }
 
 void supervisor::on_probe(attempt_id attempt, const admission& decision, instant now) {
+  // It was asked after the failure was told, so it has seen it: what is told arrives in order.
+  if (unseen_failure_ != 0 && static_cast<std::int32_t>(attempt.serial - unseen_failure_) > 0)
+    unseen_failure_ = 0;
   auto* c = find(attempt, call_state::awaiting_probe);
   if (const auto* given = std::get_if<permit>(&decision)) {
     if (c == nullptr) { // the call has ended meanwhile
@@ -391,6 +397,7 @@ void supervisor::settle_breaker(call& c, heading book) {
     // Told at once: the last one that it takes must open the circuit before another call goes out.
     effects_.tell_breaker(c.held, true);
     failing_generation_ = c.held.generation;
+    unseen_failure_ = last_serial_;
   } else if (c.held.probe != 0) {
     effects_.tell_breaker(c.held, std::nullopt);
   }

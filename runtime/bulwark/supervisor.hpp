@@ -241,6 +241,8 @@ private:
   paged_array<call> calls_;
   std::vector<std::uint32_t> free_slots_;
   supervisor_books books_;
+  // The last attempt begun when a failure was told that the breaker may not have seen yet; 0: none.
+  std::uint32_t unseen_failure_ = 0;
   std::uint64_t failing_generation_ = 0; // of the last failure told; 0: none, or a success since
   std::uint32_t last_serial_ = 0;
   std::uint32_t permits_in_use_ = 0;

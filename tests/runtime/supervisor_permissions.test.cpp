@@ -46,6 +46,39 @@ TEST_CASE("a failure is told at once with the generation that let the attempt in
   CHECK(s.books().breaker.failed == 1);
 }
 
+TEST_CASE(
+    "after a failure the breaker is asked until it has seen it: the view may be from before [C1]",
+    "[supervisor]") {
+  recording_supervisor s{{.breaker = true}};
+  s.show(circuit_state::closed, 4);
+  s.call();
+  s.call();
+  s.reply(s.wishes.launched[0], transient_error);
+  s.call();
+  REQUIRE(s.wishes.probes.size() == 1);
+  CHECK(s.wishes.launched.size() == 2);
+  SECTION("it was not the last that it takes: calls go on without asking") {
+    s.let_probe({.generation = 4, .probe = 0});
+    CHECK(s.wishes.launched.size() == 3);
+    s.call();
+    CHECK(s.wishes.launched.size() == 4);
+    CHECK(s.wishes.probes.size() == 1);
+  }
+  SECTION("it was: the call is refused") {
+    s.show(circuit_state::open, 5, s.now + 10s);
+    s.refuse_probe(10s);
+    REQUIRE(s.wishes.answers.size() == 2);
+    CHECK(s.wishes.answers.back().end.error == errc::circuit_open);
+    CHECK(s.books().breaker.rejected == 1);
+  }
+  SECTION("an answer to a question from before another failure says nothing of that one") {
+    s.reply(s.wishes.launched[1], transient_error);
+    s.let_probe({.generation = 4, .probe = 0});
+    s.call();
+    CHECK(s.wishes.probes.size() == 2);
+  }
+}
+
 TEST_CASE("trap 4: a late success carries the generation that let it in [C10]", "[supervisor]") {
   recording_supervisor s{{.breaker = true}};
   s.show(circuit_state::closed, 4, {}, true);
