@@ -33,6 +33,7 @@ const char* bulkhead_actor::name() const {
 
 // Longer than 40 lines: the table of all that it answers.
 caf::behavior bulkhead_actor::make_behavior() {
+  compat::ignore_errors(this);
   compat::set_down_handler(this, [this](const caf::down_msg& down) { on_down(down); });
   return {
       [this](const permit_request& request) {

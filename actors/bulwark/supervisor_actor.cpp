@@ -114,7 +114,7 @@ caf::behavior supervisor_actor::make_behavior() {
   // Without it no deadline would ever come: see on_down().
   if (self_.timeout_manager)
     compat::watch(this, self_.timeout_manager);
-  for (const auto* part : {&self_.breaker, &self_.bulkhead, &self_.owner}) {
+  for (const auto* part : {&self_.breaker, &self_.bulkhead}) {
     if (auto strong = caf::actor_cast<caf::strong_actor_ptr>(*part)) {
       compat::watch(this, strong);
       send_to(*part, caf::make_message(attach_atom_v));
@@ -277,7 +277,7 @@ void supervisor_actor::on_down(const caf::down_msg& down) {
     }
   }
   // Anybody can send a down_msg: one about a stranger says nothing.
-  for (const auto* part : {&self_.breaker, &self_.bulkhead, &self_.owner}) {
+  for (const auto* part : {&self_.breaker, &self_.bulkhead}) {
     if (*part && down.source == caf::actor_cast<caf::actor_addr>(*part))
       core_.on_part_lost(now());
   }
@@ -332,7 +332,7 @@ void supervisor_actor::on_exit() {
   for (auto& promise : std::exchange(shutdowns_, {}))
     promise.deliver(caf::unit);
   // Permits need no word: the bulkhead watches us, and takes back what we held.
-  for (const auto* part : {&self_.breaker, &self_.bulkhead, &self_.owner})
+  for (const auto* part : {&self_.breaker, &self_.bulkhead})
     report_books(0, caf::actor_cast<caf::strong_actor_ptr>(*part));
   compat::tell(caf::actor_cast<caf::strong_actor_ptr>(self_.registry), stats_request{}, address(),
                stats());

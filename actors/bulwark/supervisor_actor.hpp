@@ -49,7 +49,6 @@ public:
         {}; ///< Weak: a part that is used alone has a supervisor of its own.
     caf::weak_actor_ptr bulkhead = {};
     std::shared_ptr<const circuit_view> view = {};
-    caf::weak_actor_ptr owner = {}; ///< A part without permits that wants to know what was counted.
     std::vector<caf::strong_actor_ptr> keeps_alive = {}; ///< The parts of a guard.
     caf::strong_actor_ptr timeout_manager = {};
     caf::weak_actor_ptr registry = {};

@@ -2,13 +2,13 @@
 
 /// @file bulwark for code outside of actors: plain calls that block, and exceptions.
 ///
-/// | what                   | alone                          | standing on a node's part | |
-/// ---------------------- | ------------------------------ | ------------------------------------ |
-/// | sync::circuit_breaker  | its own core behind a mutex    | the named breaker: one truth for all
-/// | | sync::retry            | a policy, a range of attempts  | | | sync::timeout_manager  |
-/// threads of its own             | the node's timeout manager           | | sync::wait_for | one
-/// timeout manager a process  |                                      | | sync::bulkhead         |
-/// its own core and threads       | the named bulkhead and its threads   |
+/// | what                   | alone                          | standing on a node's part            |
+/// | ---------------------- | ------------------------------ | ------------------------------------ |
+/// | sync::circuit_breaker  | its own core behind a mutex    | the named breaker: one truth for all |
+/// | sync::retry            | a policy, a range of attempts  |                                      |
+/// | sync::timeout_manager  | threads of its own             | the node's timeout manager           |
+/// | sync::wait_for         | one timeout manager a process  |                                      |
+/// | sync::bulkhead         | its own core and threads       | the named bulkhead and its threads   |
 ///
 /// All of them block the calling thread. Inside of actors use guards and messages instead: an actor
 /// that blocks holds one of CAF's few workers.

@@ -12,16 +12,16 @@
 
 /// @file What an exception means to policies, whose predicates ask about errors.
 ///
-/// | exception                                                     | error | |
-/// ------------------------------------------------------------- | ----------------------------- |
-/// | error_carrier, carried_error                                  | the one it carries | |
-/// resilience_error: circuit_breaker_error, timeout_error, …     | its errc, with its report     |
-/// | std::system_error: timed_out                                  | sec::request_timeout | | …:
-/// connection refused, reset, aborted, broken; not connected  | sec::connection_closed, …     | |
-/// …: host or network unreachable, down or reset                 | sec::network_syscall_failed   |
-/// | …: would block, try again                                     |
-/// sec::unavailable_or_would_block | | std::invalid_argument, std::domain_error, std::out_of_range
-/// | sec::invalid_argument         | | any other | sec::runtime_error            |
+/// | exception                                                     | error                            |
+/// | ------------------------------------------------------------- | -------------------------------- |
+/// | error_carrier, carried_error                                  | the one it carries               |
+/// | resilience_error: circuit_breaker_error, timeout_error, …     | its errc, with its report        |
+/// | std::system_error: timed_out                                  | sec::request_timeout             |
+/// | …: connection refused, reset, aborted, broken; not connected  | sec::connection_closed, …        |
+/// | …: host or network unreachable, down or reset                 | sec::network_syscall_failed      |
+/// | …: would block, try again                                     | sec::unavailable_or_would_block  |
+/// | std::invalid_argument, std::domain_error, std::out_of_range   | sec::invalid_argument            |
+/// | any other                                                     | sec::runtime_error               |
 ///
 /// So with the policies' defaults a lost connection and a timeout are retried and count as
 /// failures, a caller's mistake is neither, and everything else counts and is not retried: the

@@ -109,8 +109,7 @@ std::optional<std::string> permitted(const bulwark::guard_policy& policy,
   throw CLI::ValidationError{option + " is " + value + ", permitted: " + what};
 }
 
-// -- the options
-// -----------------------------------------------------------------------------------
+// -- the options ---------------------------------------------------------------------
 
 class option_reader {
 public:

@@ -594,3 +594,11 @@ TEST_CASE("an idle bulkhead is listed under its name and answers get_stats and s
   CHECK_FALSE(b.sys.ask(b.part, shutdown_atom_v, true)->is_error());
   CHECK(listed() == 0);
 }
+
+TEST_CASE("a bare error sent to a bulkhead does not end it [P5]", "[bulkhead]") {
+  bench b;
+  compat::tell(caf::actor_cast<caf::strong_actor_ptr>(b.part),
+               caf::make_error(target_error::broken));
+  b.sys.run();
+  CHECK(b.capacity() == 2);
+}

@@ -543,8 +543,7 @@ TEST_CASE("which errors count is the policy's [C15]", "[circuit_breaker]") {
   }
 }
 
-// -- wrong input
-// ------------------------------------------------------------------------------------
+// -- wrong input ---------------------------------------------------------------------
 
 TEST_CASE("a wrong policy by message is refused by field and the old one stays [P4] [E1] [E3]",
           "[circuit_breaker]") {
@@ -633,8 +632,7 @@ TEST_CASE("a bare error sent to a breaker does not end it [P5]", "[circuit_break
   CHECK(f.call(1)->as<std::int32_t>() == 2);
 }
 
-// -- nobody waits for it
-// ----------------------------------------------------------------------------
+// -- nobody waits for it -------------------------------------------------------------
 
 TEST_CASE("trap 16: a breaker answers while calls through it are under way", "[circuit_breaker]") {
   fixture f;
@@ -680,8 +678,7 @@ TEST_CASE("trap 12: time is the actor system's steady clock and not the wall's",
   CHECK(report_of(f.call(1)->error())->retry_after == 10s);
 }
 
-// -- the end
-// ----------------------------------------------------------------------------------------
+// -- the end -------------------------------------------------------------------------
 
 TEST_CASE("shutdown answers what is under way through the breaker and then ends it [P2]",
           "[circuit_breaker]") {

@@ -69,8 +69,7 @@ void announce(const caf::actor& registry, const std::string& name, const caf::ac
 
 } // namespace
 
-// -- who is there
-// -----------------------------------------------------------------------------------
+// -- who is there --------------------------------------------------------------------
 
 TEST_CASE("the registry lists every part by name and kind [Y1] [Y4] [P3]", "[registry]") {
   fixture f;
@@ -132,8 +131,7 @@ TEST_CASE("statistics are told by name and an unknown name is an error [Y4] [E1]
   CHECK(to_string(reason).find("part 'nobody': nothing has that name") != std::string::npos);
 }
 
-// -- sums
-// -------------------------------------------------------------------------------------------
+// -- sums ----------------------------------------------------------------------------
 
 TEST_CASE("the registry adds up and what has ended stays in the totals [Y3] [K1]", "[registry]") {
   fixture f;
@@ -242,8 +240,7 @@ TEST_CASE("an answer that nobody asked for is not counted [Y7]", "[registry]") {
   CHECK(f.all().total.calls == 0);
 }
 
-// -- events
-// -----------------------------------------------------------------------------------------
+// -- events --------------------------------------------------------------------------
 
 TEST_CASE("subscribers are told transitions and rejections of all parts [Y5]", "[registry]") {
   fixture f;
@@ -313,8 +310,7 @@ TEST_CASE("who unsubscribes from the registry is told no more [Y5]", "[registry]
   CHECK(log->transitions.size() == 1);
 }
 
-// -- wrong input
-// --------------------------------------------------------------------------------------
+// -- wrong input ---------------------------------------------------------------------
 
 TEST_CASE("messages that the registry does not know change nothing [P5]", "[registry]") {
   fixture f;
@@ -328,8 +324,7 @@ TEST_CASE("messages that the registry does not know change nothing [P5]", "[regi
   CHECK(f.names().size() == 3);
 }
 
-// -- the end
-// ------------------------------------------------------------------------------------------
+// -- the end -------------------------------------------------------------------------
 
 TEST_CASE("shutdown_all with a thousand calls in flight answers all before it is done [Y6] [K1]",
           "[registry]") {
@@ -411,8 +406,7 @@ TEST_CASE("shutdown_all of nothing is done at once and can be asked for twice [Y
   CHECK(second->count() == 1);
 }
 
-// -- what it costs
-// ------------------------------------------------------------------------------------
+// -- what it costs -------------------------------------------------------------------
 
 TEST_CASE("a read asks each part once and nothing is sent while nobody reads [Y7]", "[registry]") {
   fixture f;

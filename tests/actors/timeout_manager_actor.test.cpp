@@ -392,8 +392,7 @@ TEST_CASE("one wake-up serves all that is due in a slot [M7]", "[timeout_manager
   CHECK(f.stats().wake_ups <= 3);
 }
 
-// -- wrong input, and the end
-// -----------------------------------------------------------------------
+// -- wrong input, and the end --------------------------------------------------------
 
 TEST_CASE("messages that a timeout manager does not know change nothing [P5]",
           "[timeout_manager]") {
