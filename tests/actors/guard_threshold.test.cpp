@@ -9,7 +9,7 @@ using namespace std::chrono_literals;
 
 namespace {
 
-caf::behavior failing_target(std::atomic<int>* asked) {
+caf::behavior failing_target(caf::event_based_actor*, std::atomic<int>* asked) {
   return {[asked](ask_atom, std::int32_t) -> caf::result<std::int32_t> {
     ++*asked;
     return caf::make_error(target_error::broken);

@@ -1,0 +1,112 @@
+// ./dev bench: the figures of docs/performance.md, all from one run.
+
+#include "curve.hpp"
+#include "measure.hpp"
+
+#include <CLI/CLI.hpp>
+#include <caf/config.hpp>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cstdlib>
+#include <fstream>
+#include <optional>
+#include <thread>
+
+namespace {
+
+using bench::benchmark;
+using bench::figure;
+
+std::vector<benchmark> all_benchmarks() {
+  std::vector<benchmark> result;
+  for (auto&& group :
+       {bench::core_benchmarks(), bench::cost_benchmarks(), bench::timer_benchmarks(),
+        bench::throughput_benchmarks(), bench::memory_benchmarks(), bench::pool_benchmarks()})
+    result.insert(result.end(), group.begin(), group.end());
+  return result;
+}
+
+std::string environment() {
+  return fmt::format("CAF {}.{}.{}, {} {}, {} cores", CAF_MAJOR_VERSION, CAF_MINOR_VERSION,
+                     CAF_PATCH_VERSION,
+#ifdef __clang__
+                     "clang", __clang_major__,
+#else
+                     "g++", __GNUC__,
+#endif
+                     std::thread::hardware_concurrency());
+}
+
+bool reached(const benchmark& what, const figure& measured, double goal) {
+  return what.lower_is_better ? measured.value <= goal : measured.value >= goal;
+}
+
+void print_row(const benchmark& what, const figure& measured) {
+  const auto verdict = reached(what, measured, what.stretch)    ? "stretch reached"
+                       : reached(what, measured, what.to_reach) ? "reached"
+                                                                : "FALLS SHORT";
+  fmt::print("{:<22} {:>10.4g} {:<11} {:>9.3g} - {:<9.3g} {:>5}   {} {:<8.4g} {}\n", measured.id,
+             measured.value, measured.unit, measured.min, measured.max, measured.pairs,
+             what.lower_is_better ? "<=" : ">=", what.to_reach, verdict);
+}
+
+void write_json(const std::string& file, const std::vector<figure>& figures) {
+  auto result =
+      nlohmann::json{{"environment", environment()}, {"figures", nlohmann::json::array()}};
+  for (const auto& each : figures)
+    result["figures"].push_back({{"id", each.id},
+                                 {"value", each.value},
+                                 {"min", each.min},
+                                 {"max", each.max},
+                                 {"unit", each.unit},
+                                 {"pairs", each.pairs}});
+  std::ofstream{file} << result.dump(2) << '\n';
+}
+
+} // namespace
+
+int main(int argc, char** argv) {
+  CLI::App app{"bulwark's benchmarks: ratios within one run, because machines drift"};
+  std::vector<std::string> wanted;
+  std::string json;
+  std::string svg;
+  auto list = false;
+  app.add_option("ID", wanted, "only these");
+  app.add_option("--json", json, "also write the figures into this file");
+  app.add_option("--svg", svg, "also draw cost against calls in flight into this file");
+  app.add_flag("--list", list, "say what there is");
+  CLI11_PARSE(app, argc, argv);
+
+  const auto all = all_benchmarks();
+  if (list) {
+    for (const auto& each : all)
+      fmt::print("{:<22} {}\n", each.id, each.what);
+    return EXIT_SUCCESS;
+  }
+  for (const auto& id : wanted) {
+    if (std::none_of(all.begin(), all.end(),
+                     [&](const benchmark& each) { return each.id == id; })) {
+      fmt::print(stderr, "bench: no benchmark '{}'; --list says what there is\n", id);
+      return 2;
+    }
+  }
+  std::vector<figure> figures;
+  std::vector<const benchmark*> ran;
+  for (const auto& each : all) {
+    if (wanted.empty() || std::find(wanted.begin(), wanted.end(), each.id) != wanted.end()) {
+      figures.push_back(each.run(each.id));
+      ran.push_back(&each);
+    }
+  }
+  fmt::print("{}\n\n{:<22} {:>10} {:<11} {:>9} - {:<9} {:>5}   {}\n", environment(), "id", "median",
+             "unit", "min", "max", "pairs", "to reach");
+  for (std::size_t i = 0; i < figures.size(); ++i)
+    print_row(*ran[i], figures[i]);
+  if (!json.empty())
+    write_json(json, figures);
+  if (!svg.empty())
+    bench::draw_curve(svg);
+  return EXIT_SUCCESS;
+}
