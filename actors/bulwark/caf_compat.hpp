@@ -10,6 +10,7 @@
 #include <caf/message_id.hpp>
 #include <caf/send.hpp>
 
+#include <string>
 #include <string_view>
 #include <utility>
 
@@ -27,6 +28,12 @@
 #define BULWARK_DEPRECATED_END _Pragma("GCC diagnostic pop")
 
 namespace bulwark::compat {
+
+/// "0.18.7". (CAF_VERSION itself is an octal number in 1.x.)
+inline std::string caf_version() {
+  return std::to_string(CAF_MAJOR_VERSION) + '.' + std::to_string(CAF_MINOR_VERSION) + '.'
+         + std::to_string(CAF_PATCH_VERSION);
+}
 
 #if CAF_MAJOR_VERSION >= 1
 /// The second argument of abstract_actor::enqueue.

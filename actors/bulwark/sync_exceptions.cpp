@@ -32,12 +32,26 @@ caf::sec code_of(const std::error_code& code) {
   return caf::sec::runtime_error;
 }
 
+// An error's context is a CAF message, whose types CAF has to know. A program with an actor system has
+// told it in CAF_MAIN; one without has no reason to.
+void know_types() {
+  static const auto done = [] {
+    if (caf::query_type_name(caf::type_id_v<errc>).empty()) {
+      caf::init_global_meta_objects<caf::id_block::bulwark>();
+      caf::core::init_global_meta_objects();
+    }
+    return true;
+  }();
+  static_cast<void>(done);
+}
+
 } // namespace
 
 carried_error::carried_error(caf::error reason)
     : std::runtime_error(caf::to_string(reason)), error_carrier(std::move(reason)) {}
 
 caf::error to_error(const std::exception_ptr& thrown) {
+  know_types();
   try {
     std::rethrow_exception(thrown);
   } catch (const error_carrier& known) {

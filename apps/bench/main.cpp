@@ -3,8 +3,9 @@
 #include "curve.hpp"
 #include "measure.hpp"
 
+#include "bulwark/caf_compat.hpp"
+
 #include <CLI/CLI.hpp>
-#include <caf/config.hpp>
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
@@ -29,8 +30,7 @@ std::vector<benchmark> all_benchmarks() {
 }
 
 std::string environment() {
-  return fmt::format("CAF {}.{}.{}, {} {}, {} cores", CAF_MAJOR_VERSION, CAF_MINOR_VERSION,
-                     CAF_PATCH_VERSION,
+  return fmt::format("CAF {}, {} {}, {} cores", bulwark::compat::caf_version(),
 #ifdef __clang__
                      "clang", __clang_major__,
 #else
@@ -65,6 +65,36 @@ void write_json(const std::string& file, const std::vector<figure>& figures) {
   std::ofstream{file} << result.dump(2) << '\n';
 }
 
+// Benchmarks that aren't there: says so.
+bool all_known(const std::vector<std::string>& wanted, const std::vector<benchmark>& all) {
+  for (const auto& id : wanted) {
+    if (std::none_of(all.begin(), all.end(),
+                     [&](const benchmark& each) { return each.id == id; })) {
+      fmt::print(stderr, "bench: no benchmark '{}'; --list says what there is\n", id);
+      return false;
+    }
+  }
+  return true;
+}
+
+void run(const std::vector<std::string>& wanted, const std::vector<benchmark>& all,
+         const std::string& json) {
+  std::vector<figure> figures;
+  std::vector<const benchmark*> ran;
+  for (const auto& each : all) {
+    if (wanted.empty() || std::find(wanted.begin(), wanted.end(), each.id) != wanted.end()) {
+      figures.push_back(each.run(each.id));
+      ran.push_back(&each);
+    }
+  }
+  fmt::print("{}\n\n{:<22} {:>10} {:<11} {:>9} - {:<9} {:>5}   {}\n", environment(), "id", "median",
+             "unit", "min", "max", "pairs", "to reach");
+  for (std::size_t i = 0; i < figures.size(); ++i)
+    print_row(*ran[i], figures[i]);
+  if (!json.empty())
+    write_json(json, figures);
+}
+
 } // namespace
 
 int main(int argc, char** argv) {
@@ -85,27 +115,9 @@ int main(int argc, char** argv) {
       fmt::print("{:<22} {}\n", each.id, each.what);
     return EXIT_SUCCESS;
   }
-  for (const auto& id : wanted) {
-    if (std::none_of(all.begin(), all.end(),
-                     [&](const benchmark& each) { return each.id == id; })) {
-      fmt::print(stderr, "bench: no benchmark '{}'; --list says what there is\n", id);
-      return 2;
-    }
-  }
-  std::vector<figure> figures;
-  std::vector<const benchmark*> ran;
-  for (const auto& each : all) {
-    if (wanted.empty() || std::find(wanted.begin(), wanted.end(), each.id) != wanted.end()) {
-      figures.push_back(each.run(each.id));
-      ran.push_back(&each);
-    }
-  }
-  fmt::print("{}\n\n{:<22} {:>10} {:<11} {:>9} - {:<9} {:>5}   {}\n", environment(), "id", "median",
-             "unit", "min", "max", "pairs", "to reach");
-  for (std::size_t i = 0; i < figures.size(); ++i)
-    print_row(*ran[i], figures[i]);
-  if (!json.empty())
-    write_json(json, figures);
+  if (!all_known(wanted, all))
+    return 2;
+  run(wanted, all, json);
   if (!svg.empty())
     bench::draw_curve(svg);
   return EXIT_SUCCESS;

@@ -52,13 +52,16 @@ std::optional<http_url> parse_url(std::string_view text) {
   return std::nullopt;
 }
 
+constexpr auto grace = std::chrono::milliseconds{250};
+
 caf::message fetch(const std::string& server, const std::string& path, bulwark::timespan patience) {
   httplib::Client client{server};
   const auto url = server + path;
   if (!client.is_valid())
     return failure(http_errc::unusable, bulwark::error_mark::permanent, "no client for " + url);
-  // The guard's own timeout decides; the socket's come right after it, to give the thread back.
-  const auto limit = std::chrono::duration_cast<std::chrono::microseconds>(patience * 11 / 10);
+  // The guard's own timeout decides, also on a busy machine; the socket's come some time after it, to
+  // give the thread back.
+  const auto limit = std::chrono::duration_cast<std::chrono::microseconds>(patience + grace);
   client.set_connection_timeout(limit);
   client.set_read_timeout(limit);
   client.set_write_timeout(limit);

@@ -69,10 +69,11 @@ bool is_in(const std::string& path, const std::vector<std::string>& places) {
                      [&path](const auto& place) { return path.rfind(place, 0) == 0; });
 }
 
-// Hosts that a program may name: this machine, and those that exist for examples only.
+// Hosts that a program may name: this machine, those that exist for examples only, and the name of
+// SVG, which is no address though it looks like one.
 bool is_harmless_host(std::string_view after_scheme) {
-  for (std::string_view host :
-       {"127.0.0.1", "localhost", "[::1]", "example.", "{", "%", "<", "\"", "HOST", "host"})
+  for (std::string_view host : {"127.0.0.1", "localhost", "[::1]", "example.",
+                                "www.w3.org/2000/svg", "{", "%", "<", "\"", "HOST", "host"})
     if (after_scheme.rfind(host, 0) == 0)
       return true;
   return after_scheme.empty();

@@ -100,6 +100,7 @@ TEST_CASE("a success is told where failures stand in the row and else not [C1]",
     s.call();
     s.reply(transient_error);
     s.call();
+    s.let_probe({.generation = 1, .probe = 0});
     s.reply(good);
     REQUIRE(s.wishes.outcomes.size() == 2);
     CHECK(s.wishes.outcomes[1].failed == false);
@@ -115,6 +116,7 @@ TEST_CASE("a success is told where failures stand in the row and else not [C1]",
     s.reply(transient_error);
     s.reply(old, good);
     s.call();
+    s.let_probe({.generation = 3, .probe = 0});
     s.reply(good);
     REQUIRE_FALSE(s.wishes.outcomes.empty());
     CHECK(s.wishes.outcomes.back() == outcome{{.generation = 3, .probe = 0}, false});
