@@ -252,7 +252,10 @@ caf::result<void> bulkhead_actor::change_policy(const bulkhead_policy& policy) {
   if (const auto mistakes = find_mistakes(policy); !mistakes.empty())
     return make_failure(errc::invalid_policy,
                         {.part = self_.name, .last_error = to_string(mistakes)});
-  self_.policy = policy;
+  {
+    std::lock_guard guard{policy_mutex_};
+    self_.policy = policy;
+  }
   core_.change_policy(policy);
   for (const auto& holder : holders_.addresses())
     compat::tell(caf::actor_cast<caf::strong_actor_ptr>(holder), change_policy_atom_v, policy);

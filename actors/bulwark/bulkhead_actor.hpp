@@ -8,6 +8,7 @@
 #include <caf/all.hpp>
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -30,6 +31,12 @@ public:
   /// As the registry lists it. Thread-safe.
   [[nodiscard]] const std::string& part_name() const noexcept { return self_.name; }
 
+  /// The policy in force. Thread-safe.
+  [[nodiscard]] bulkhead_policy policy() const {
+    std::lock_guard guard{policy_mutex_};
+    return self_.policy;
+  }
+
   const char* name() const override;
   void on_exit() override;
 
@@ -38,6 +45,7 @@ protected:
 
 private:
   settings self_;
+  mutable std::mutex policy_mutex_; // for those who read self_.policy from other threads
   bulkhead core_;
   holders holders_;
   std::unordered_map<caf::actor_addr, holder_id> ids_;

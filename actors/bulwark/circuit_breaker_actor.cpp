@@ -149,7 +149,10 @@ caf::result<void> circuit_breaker_actor::change_policy(const circuit_breaker_pol
   if (const auto mistakes = find_mistakes(limits_of(policy)); !mistakes.empty())
     return make_failure(errc::invalid_policy,
                         {.part = self_.name, .last_error = to_string(mistakes)});
-  self_.policy = policy;
+  {
+    std::lock_guard guard{policy_mutex_};
+    self_.policy = policy;
+  }
   core_.change_policy(limits_of(policy), now());
   for (const auto& holder : holders_.addresses())
     compat::tell(caf::actor_cast<caf::strong_actor_ptr>(holder), change_policy_atom_v, policy);

@@ -8,6 +8,7 @@
 #include <caf/all.hpp>
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -33,6 +34,12 @@ public:
   /// As the registry lists it. Thread-safe.
   [[nodiscard]] const std::string& part_name() const noexcept { return self_.name; }
 
+  /// The policy in force. Thread-safe.
+  [[nodiscard]] circuit_breaker_policy policy() const {
+    std::lock_guard guard{policy_mutex_};
+    return self_.policy;
+  }
+
   const char* name() const override;
   void on_exit() override;
 
@@ -41,6 +48,7 @@ protected:
 
 private:
   settings self_;
+  mutable std::mutex policy_mutex_; // for those who read self_.policy from other threads
   std::shared_ptr<circuit_view> view_ = std::make_shared<circuit_view>();
   circuit_breaker core_;
   holders holders_;

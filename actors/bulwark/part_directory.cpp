@@ -68,29 +68,40 @@ std::vector<caf::actor> part_directory::living() const {
     if (auto strong = lock(part))
       result.push_back(caf::actor_cast<caf::actor>(strong));
   };
-  for (const auto& [name, part] : guards_)
-    add(part);
-  for (const auto& [name, found] : circuit_breakers_)
-    add(found.part);
-  for (const auto& [name, found] : bulkheads_)
-    add(found.part);
+  for (const auto* kind : {&guards_, &circuit_breakers_, &bulkheads_}) {
+    for (const auto& [name, found] : *kind)
+      add(found.part);
+  }
   return result;
 }
 
-template <class Policy, class Spawn>
-caf::actor part_directory::find_or_spawn(entries<Policy>& where, part_kind kind,
-                                         const std::string& name, const Policy& policy, bool keep,
-                                         Spawn spawn) {
+/// Names whose actors have ended go away, or a node whose names keep changing would grow: even a weak
+/// pointer keeps an actor's memory. Amortised over the names that are made.
+void part_directory::forget_ended() {
+  const auto size = [this] {
+    return guards_.size() + circuit_breakers_.size() + bulkheads_.size();
+  };
+  if (size() < sweep_at_)
+    return;
+  for (auto* kind : {&guards_, &circuit_breakers_, &bulkheads_})
+    std::erase_if(*kind, [](const auto& each) { return !lock(each.second.part); });
+  sweep_at_ = std::max(std::size_t{64}, 2 * size());
+}
+
+template <class Part, class Policy, class Spawn>
+caf::actor part_directory::find_or_spawn(entries& where, part_kind kind, const std::string& name,
+                                         const Policy& policy, bool keep, Spawn spawn) {
   require_no_mistakes(name, mistakes_of(policy));
   std::lock_guard guard{mutex_};
   require_open(name);
+  forget_ended();
   auto& found = where[name];
   auto part = caf::actor_cast<caf::actor>(lock(found.part));
   if (!part) {
     part = spawn(name, policy);
-    found = {.part = caf::actor_cast<caf::weak_actor_ptr>(part), .kept = {}, .policy = policy};
+    found = {.part = caf::actor_cast<caf::weak_actor_ptr>(part), .kept = {}};
     announce(name, kind, caf::actor_cast<caf::strong_actor_ptr>(part));
-  } else if (!(found.policy == policy)) {
+  } else if (!(as<Part>(part)->policy() == policy)) {
     refuse_name(kind, name, "of that name has another policy");
   }
   if (keep)
@@ -100,15 +111,16 @@ caf::actor part_directory::find_or_spawn(entries<Policy>& where, part_kind kind,
 
 caf::actor part_directory::circuit_breaker(const std::string& name,
                                            const circuit_breaker_policy& policy, bool keep) {
-  return find_or_spawn(
+  return find_or_spawn<circuit_breaker_actor>(
       circuit_breakers_, part_kind::circuit_breaker, name, policy, keep,
       [this](const auto& n, const auto& p) { return spawn_circuit_breaker(n, p); });
 }
 
 caf::actor part_directory::bulkhead(const std::string& name, const bulkhead_policy& policy,
                                     bool keep) {
-  return find_or_spawn(bulkheads_, part_kind::bulkhead, name, policy, keep,
-                       [this](const auto& n, const auto& p) { return spawn_bulkhead(n, p); });
+  return find_or_spawn<bulkhead_actor>(
+      bulkheads_, part_kind::bulkhead, name, policy, keep,
+      [this](const auto& n, const auto& p) { return spawn_bulkhead(n, p); });
 }
 
 caf::actor part_directory::create_bulkhead(const std::string& name, const bulkhead_policy& policy) {
@@ -176,7 +188,8 @@ caf::strong_actor_ptr part_directory::guard(const std::string& name,
                        {.guard = name, .last_error = "the target is an invalid handle"}};
   std::lock_guard lock_directory{mutex_};
   require_open(name);
-  if (lock(guards_[name]))
+  forget_ended();
+  if (auto i = guards_.find(name); i != guards_.end() && lock(i->second.part))
     refuse_name(part_kind::guard, name, "of that name is alive");
   supervisor_actor::settings init{
       .name = name,
@@ -194,7 +207,7 @@ caf::strong_actor_ptr part_directory::guard(const std::string& name,
   add_bulkhead(init, policy);
   auto result =
       caf::actor_cast<caf::strong_actor_ptr>(system_.spawn<supervisor_actor>(std::move(init)));
-  guards_[name] = caf::actor_cast<caf::weak_actor_ptr>(result);
+  guards_[name] = {.part = caf::actor_cast<caf::weak_actor_ptr>(result), .kept = {}};
   announce(name, part_kind::guard, result);
   return result;
 }
@@ -218,8 +231,7 @@ void part_directory::add_breaker(supervisor_actor::settings& init, const guard_p
   init.view = breaker->view();
   init.keeps_alive.push_back(caf::actor_cast<caf::strong_actor_ptr>(part));
   // Until the breaker itself has said it, right after the guard's first word.
-  if (auto i = circuit_breakers_.find(init.breaker_name); i != circuit_breakers_.end())
-    init.failure_on = i->second.policy.failure_on;
+  init.failure_on = breaker->policy().failure_on;
 }
 
 void part_directory::add_bulkhead(supervisor_actor::settings& init, const guard_policy& policy) {
@@ -239,8 +251,7 @@ void part_directory::add_bulkhead(supervisor_actor::settings& init, const guard_
   init.bulkhead = caf::actor_cast<caf::weak_actor_ptr>(part);
   init.bulkhead_name = found->part_name();
   init.keeps_alive.push_back(caf::actor_cast<caf::strong_actor_ptr>(part));
-  if (auto i = bulkheads_.find(init.bulkhead_name); i != bulkheads_.end())
-    init.limits.queue_timeout = i->second.policy.queue_timeout;
+  init.limits.queue_timeout = found->policy().queue_timeout;
 }
 
 void part_directory::join_threads() {

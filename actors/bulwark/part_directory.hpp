@@ -56,30 +56,29 @@ public:
   void join_threads();
 
 private:
-  template <class Policy>
   struct entry {
     caf::weak_actor_ptr part;
     caf::actor kept; // where it was asked for by name
-    Policy policy;
   };
 
-  template <class Policy>
-  using entries = std::map<std::string, entry<Policy>>;
+  using entries = std::map<std::string, entry>;
 
   caf::actor_system& system_;
   caf::actor timeout_manager_;
   caf::actor registry_;
   mutable std::recursive_mutex mutex_;
-  entries<circuit_breaker_policy> circuit_breakers_;
-  entries<bulkhead_policy> bulkheads_;
-  std::map<std::string, caf::weak_actor_ptr> guards_;
+  entries circuit_breakers_;
+  entries bulkheads_;
+  entries guards_;
+  std::size_t sweep_at_ = 64; // names, of all kinds: see forget_ended()
   // Of bulkheads that have ended too, until their last function has returned: see spawn_bulkhead().
   std::vector<std::shared_ptr<worker_pool>> threads_;
   bool closed_ = false;
 
   void require_open(const std::string& name) const;
-  template <class Policy, class Spawn>
-  caf::actor find_or_spawn(entries<Policy>& where, part_kind kind, const std::string& name,
+  void forget_ended();
+  template <class Part, class Policy, class Spawn>
+  caf::actor find_or_spawn(entries& where, part_kind kind, const std::string& name,
                            const Policy& policy, bool keep, Spawn spawn);
   caf::actor spawn_circuit_breaker(const std::string& name, const circuit_breaker_policy& policy);
   caf::actor spawn_bulkhead(const std::string& name, const bulkhead_policy& policy);

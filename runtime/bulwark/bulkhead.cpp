@@ -7,7 +7,7 @@ namespace bulwark {
 
 policy_mistakes find_mistakes(const bulkhead_policy& policy) {
   policy_mistakes result;
-  check_range(result, "bulkhead.max_workers", std::uint64_t{policy.max_workers}, 1, 1'000'000);
+  check_range(result, "bulkhead.max_workers", std::uint64_t{policy.max_workers}, 1, 10'000'000);
   check_range(result, "bulkhead.queue_size", std::uint64_t{policy.queue_size}, 0, 10'000'000);
   if (policy.queue_timeout)
     check_range(result, "bulkhead.queue_timeout", *policy.queue_timeout,

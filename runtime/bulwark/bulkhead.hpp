@@ -42,7 +42,7 @@
 namespace bulwark {
 
 struct bulkhead_policy {
-  /// Calls in progress at once; 1 .. 1'000'000.
+  /// Calls in progress at once; 1 .. 10'000'000.
   std::uint32_t max_workers = 10;
   /// Calls waiting beyond that; the next is rejected; 0 .. 10'000'000.
   std::uint32_t queue_size = 100;

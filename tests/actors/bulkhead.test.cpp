@@ -459,8 +459,8 @@ TEST_CASE("a policy out of range is refused by message and names each field [P4]
     std::string value;
     std::string permitted;
   } const wrong[] = {
-      {{.max_workers = 0}, "bulkhead.max_workers", "0", "1 .. 1000000"},
-      {{.max_workers = 1'000'001}, "bulkhead.max_workers", "1000001", "1 .. 1000000"},
+      {{.max_workers = 0}, "bulkhead.max_workers", "0", "1 .. 10000000"},
+      {{.max_workers = 10'000'001}, "bulkhead.max_workers", "10000001", "1 .. 10000000"},
       {{.queue_size = 10'000'001}, "bulkhead.queue_size", "10000001", "0 .. 10000000"},
       {{.queue_timeout = timespan{0}}, "bulkhead.queue_timeout", "0s", "1ms .. 36500d"},
       {{.queue_timeout = timespan{-1}}, "bulkhead.queue_timeout", "-1ns", "1ms .. 36500d"},

@@ -109,6 +109,24 @@ TEST_CASE("a name that was refused once is not taken [G12 G13]", "[names]") {
   CHECK_NOTHROW(f.node->bulkhead("b", {.max_workers = 7}));
 }
 
+TEST_CASE("a part whose policy was changed by message is found by the policy in force [G12]",
+          "[names]") {
+  virtual_system sys;
+  virtual_node node{sys};
+  const circuit_breaker_policy before{.failure_threshold = 3};
+  const circuit_breaker_policy after{.failure_threshold = 4};
+  auto breaker = node->circuit_breaker("db", before);
+  sys.ask(breaker, change_policy_atom_v, after);
+  CHECK(node->circuit_breaker("db", after) == breaker);
+  CHECK_THROWS_AS(node->circuit_breaker("db", before), policy_error);
+  const bulkhead_policy narrow{.max_workers = 1};
+  const bulkhead_policy wide{.max_workers = 2};
+  auto bulkhead = node->bulkhead("db", narrow);
+  sys.ask(bulkhead, change_policy_atom_v, wide);
+  CHECK(node->bulkhead("db", wide) == bulkhead);
+  CHECK_THROWS_AS(node->bulkhead("db", narrow), policy_error);
+}
+
 TEST_CASE("the text of a duplicate name says what and which [G12 E3]", "[names]") {
   guard_fixture f;
   auto pool = f.node->bulkhead("the_pool");
