@@ -131,8 +131,7 @@ private:
 
   // The view of a breaker that has ended says for ever what it said last.
   [[nodiscard]] bool part_has_ended() const {
-    return caf::actor_cast<caf::abstract_actor*>(part_)->getf(
-        caf::abstract_actor::is_cleaned_up_flag);
+    return compat::has_ended(caf::actor_cast<caf::strong_actor_ptr>(part_));
   }
 
   [[noreturn]] void refuse(const rejection& why) {

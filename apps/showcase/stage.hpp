@@ -98,8 +98,8 @@ public:
           bulwark::compat::request(self_, caf::actor_cast<caf::actor>(whom), Ts{content}...));
     std::map<std::string, int> result;
     for (auto& each : under_way)
-      each.receive([&](T&) { ++result["ok"]; },
-                   [&](caf::error& reason) { ++result[code_of(reason)]; });
+      std::move(each).receive([&](T&) { ++result["ok"]; },
+                              [&](caf::error& reason) { ++result[code_of(reason)]; });
     return result;
   }
 
