@@ -38,7 +38,7 @@ public:
   /// and exactly one answer to each request. Lives as long as somebody has its handle.
   ///
   /// It answers some messages of bulwark itself, and does not hand them on: `get_stats`,
-  /// `shutdown`, `cancel`, `call`, `run`.
+  /// `shutdown`, `cancel`, `call`, `run`, `execute`, `change_policy`.
   ///
   /// Where memory for one more call is refused, that call is answered with errc::bulkhead_full ("no
   /// memory for one more call"): it cost nothing, and the guard goes on. A target that drops its
