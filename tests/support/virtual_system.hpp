@@ -95,7 +95,10 @@ public:
   virtual_system() : system_(config_) {}
 
   ~virtual_system() {
-    // Whoever is left and holds itself alive must not make the test hang.
+    // A target that has not answered everything holds itself alive: CAF 1.1 has promises do that.
+    for (const auto& address : manuals_)
+      if (auto target = caf::actor_cast<caf::actor>(address))
+        caf::anon_send_exit(target, caf::exit_reason::kill);
     run();
   }
 
@@ -187,7 +190,9 @@ public:
 
   manual spawn_manual() {
     auto log = std::make_shared<target_log>();
-    return {system_.spawn(manual_target, log), log};
+    auto handle = system_.spawn(manual_target, log);
+    manuals_.push_back(caf::actor_cast<caf::actor_addr>(handle));
+    return {std::move(handle), log};
   }
 
   /// The manual target answers its n-th question.
@@ -217,6 +222,7 @@ private:
   config config_;
   caf::actor_system system_;
   std::vector<caf::actor> callers_;
+  std::vector<caf::actor_addr> manuals_; // weak: a test may watch them end
 };
 
 /// A node in a virtual system. The node's own end waits for actors, and here they run only when
