@@ -27,6 +27,13 @@
   _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wdeprecated-declarations\"")
 #define BULWARK_DEPRECATED_END _Pragma("GCC diagnostic pop")
 
+// The function that an actor's last handle calls as it goes, if nothing has ended the actor before.
+#if CAF_MAJOR_VERSION >= 1
+#define BULWARK_LAST_HANDLE_GONE on_unreachable
+#else
+#define BULWARK_LAST_HANDLE_GONE on_destroy
+#endif
+
 namespace bulwark::compat {
 
 /// "0.18.7". (CAF_VERSION itself is an octal number in 1.x.)

@@ -31,7 +31,9 @@ bool is_for_caf(const caf::message& content) noexcept {
 
 bool must_seal_question(const caf::message& content, bool is_request) noexcept {
   return looks_sealed(content)
-         || (is_for_caf(content) && (is_request || content.match_element<caf::error>(0)));
+         || (is_for_caf(content)
+             && (is_request || content.match_element<caf::error>(0)
+                 || content.match_element<caf::exit_msg>(0)));
 }
 
 bool must_seal_reply(const caf::message& content) noexcept {

@@ -16,7 +16,8 @@ namespace bulwark {
 [[nodiscard]] bool is_for_caf(const caf::message& content) noexcept;
 
 /// A request or a plain message: sealed where it would not reach the fallback handler but should.
-/// What CAF sends itself (the end of a monitored actor, a link's exit) is never a request.
+/// What CAF sends itself (the end of a monitored actor, a link's exit) is never a request: the one
+/// goes to CAF, the other is sealed too, for a supervisor has something to do before it ends.
 [[nodiscard]] bool must_seal_question(const caf::message& content, bool is_request) noexcept;
 
 /// A reply: sealed where CAF's or our handlers would take it for a message to us.

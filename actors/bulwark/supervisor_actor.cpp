@@ -103,11 +103,17 @@ caf::behavior supervisor_actor::make_behavior() {
   compat::set_fallback(this, [this](caf::message& content) -> caf::skippable_result {
     const auto& element = *current_mailbox_element();
     auto opened = unseal(std::move(content));
-    if (!element.sender && element.mid.is_request())
+    if (!element.mid.is_request() && opened.match_elements<caf::exit_msg>())
+      end(std::move(opened.get_mutable_as<caf::exit_msg>(0).reason));
+    else if (!element.sender && element.mid.is_request())
       take_reply(element.mid, opened);
     else
       static_cast<void>(accept(self_.target, std::move(opened), {}));
     return caf::delegated<caf::message>{};
+  });
+  set_exception_handler([this](std::exception_ptr& thrown) {
+    say_farewell();
+    return default_exception_handler(this, thrown);
   });
   if (self_.target)
     compat::watch(this, self_.target);
@@ -295,7 +301,7 @@ void supervisor_actor::after_event() {
   if (core_.shutting_down() && core_.live() == 0) {
     for (auto& promise : std::exchange(shutdowns_, {}))
       promise.deliver(caf::unit);
-    quit(caf::exit_reason::user_shutdown);
+    end(caf::exit_reason::user_shutdown);
   }
 }
 
@@ -323,7 +329,19 @@ void supervisor_actor::answer_the_rest() {
   }
 }
 
-void supervisor_actor::on_exit() {
+/// CAF's exit messages come here too, and no reason means to go on.
+void supervisor_actor::end(caf::error reason) {
+  if (!reason)
+    return;
+  say_farewell();
+  quit(std::move(reason));
+}
+
+/// Once, and before CAF tells those who watch us: what comes after that would come from a stranger.
+/// (CAF 1.x calls on_exit() only then.)
+void supervisor_actor::say_farewell() {
+  if (std::exchange(said_farewell_, true))
+    return;
   try {
     core_.shut_down(false, now());
   } catch (...) { // who is left comes next
@@ -336,6 +354,15 @@ void supervisor_actor::on_exit() {
     report_books(0, caf::actor_cast<caf::strong_actor_ptr>(*part));
   compat::tell(caf::actor_cast<caf::strong_actor_ptr>(self_.registry), stats_request{}, address(),
                stats());
+}
+
+void supervisor_actor::BULWARK_LAST_HANDLE_GONE() {
+  say_farewell();
+  caf::event_based_actor::BULWARK_LAST_HANDLE_GONE();
+}
+
+void supervisor_actor::on_exit() {
+  say_farewell();
   for (const auto* watched : {&self_.target, &self_.timeout_manager}) {
     if (*watched)
       compat::unwatch(this, *watched); // or what outlives many guards would remember them all

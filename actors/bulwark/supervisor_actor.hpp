@@ -67,6 +67,7 @@ public:
   void on_exit() override;
 
 protected:
+  void BULWARK_LAST_HANDLE_GONE() override;
   caf::behavior make_behavior() override;
 
 private:
@@ -91,6 +92,7 @@ private:
   std::unordered_set<caf::actor_addr> watched_; // targets that calls named
   const caf::message no_memory_;                // the answer where there is none left to make it
   bool out_of_memory_ = false;
+  bool said_farewell_ = false;
 
   [[nodiscard]] instant now() const;
   caf::delegated<caf::message> accept(caf::strong_actor_ptr target, caf::message content,
@@ -110,6 +112,8 @@ private:
   [[nodiscard]] error_class class_of(const caf::error& reason) const;
   [[nodiscard]] caf::message failure(std::uint32_t slot, const call_end& end);
   void answer_the_rest();
+  void end(caf::error reason);
+  void say_farewell();
 
   // -- supervisor_effects
   void ask_probe(attempt_id attempt, instant hold_until) override;
