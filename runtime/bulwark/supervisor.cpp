@@ -84,6 +84,47 @@ void supervisor::begin_attempt(call& c, instant now) {
     enter_bulkhead(c, now);
     return;
   }
+  if (!behind_.empty() || must_wait_its_turn(now)) {
+    behind_.push_back(c.id());
+    c.state = call_state::behind;
+    set_timer(c, c.deadline);
+  } else {
+    ask_leave(c, now);
+  }
+}
+
+/// What the published view says of a call that comes now: leave, a refusal, or nothing, and then
+/// the breaker has to be asked by message.
+std::optional<admission> supervisor::seen_leave(instant now) const noexcept {
+  const auto seen = view_->read();
+  switch (seen.state) {
+  case circuit_state::closed:
+    if (unseen_failure_ != 0)
+      return std::nullopt; // it may be from before a failure of ours
+    [[fallthrough]];
+  case circuit_state::disabled:
+    return permit{.generation = seen.generation, .probe = 0};
+  case circuit_state::forced_open:
+    return rejection{.why = errc::circuit_open};
+  case circuit_state::open:
+    if (const auto from = view_->probes_from(); now < from)
+      return rejection{.why = errc::circuit_open, .retry_after = from - now};
+    return std::nullopt;
+  case circuit_state::half_open:
+    return std::nullopt;
+  }
+  return std::nullopt;
+}
+
+/// Messages keep their order: none goes past one that still waits for the breaker's answer.
+bool supervisor::must_wait_its_turn(instant now) const noexcept {
+  if (asked_ == 0)
+    return false;
+  const auto leave = seen_leave(now);
+  return leave && std::holds_alternative<permit>(*leave);
+}
+
+void supervisor::ask_leave(call& c, instant now) {
   ++books_.breaker.calls;
   ++books_.breaker.in_flight;
   c.at_breaker = true;
@@ -91,31 +132,33 @@ void supervisor::begin_attempt(call& c, instant now) {
     refuse(c, {.why = errc::shutting_down}, now);
     return;
   }
-  const auto seen = view_->read();
-  switch (seen.state) {
-  case circuit_state::closed:
-    if (unseen_failure_ != 0)
-      break; // the view may be from before a failure of ours: the breaker has to be asked
-    [[fallthrough]];
-  case circuit_state::disabled:
-    c.held = {.generation = seen.generation, .probe = 0};
+  const auto leave = seen_leave(now);
+  if (!leave) {
+    c.state = call_state::awaiting_probe;
+    ++asked_;
+    set_timer(c, c.deadline);
+    effects_.ask_probe(c.id(), saturating_add(ends_by(c, now), grace));
+  } else if (const auto* given = std::get_if<permit>(&*leave)) {
+    c.held = *given;
     enter_bulkhead(c, now);
-    return;
-  case circuit_state::forced_open:
-    refuse(c, {.why = errc::circuit_open}, now);
-    return;
-  case circuit_state::open:
-    if (const auto from = view_->probes_from(); now < from) {
-      refuse(c, {.why = errc::circuit_open, .retry_after = from - now}, now);
-      return;
-    }
-    break;
-  case circuit_state::half_open:
-    break;
+  } else {
+    refuse(c, std::get<rejection>(*leave), now);
   }
-  c.state = call_state::awaiting_probe;
-  set_timer(c, c.deadline);
-  effects_.ask_probe(c.id(), saturating_add(ends_by(c, now), grace));
+}
+
+/// Those who have waited for the answers of others.
+void supervisor::let_follow(instant now) {
+  auto next = behind_.begin();
+  for (; next != behind_.end(); ++next) {
+    auto* c = find(*next, call_state::behind);
+    if (c == nullptr)
+      continue; // ended meanwhile
+    if (must_wait_its_turn(now))
+      break;
+    wheel_.cancel(*c);
+    ask_leave(*c, now);
+  }
+  behind_.erase(behind_.begin(), next);
 }
 
 /// When an attempt that begins now has surely ended: its wait for a permit comes before its
@@ -139,6 +182,7 @@ void supervisor::on_probe(attempt_id attempt, const admission& decision, instant
         effects_.tell_breaker(*given, std::nullopt);
       return;
     }
+    --asked_;
     wheel_.cancel(*c);
     c->held = *given;
     if (auto refusal = outdated(*c, now))
@@ -146,8 +190,10 @@ void supervisor::on_probe(attempt_id attempt, const admission& decision, instant
     else
       enter_bulkhead(*c, now);
   } else if (c != nullptr) {
+    --asked_;
     refuse(*c, std::get<rejection>(decision), now);
   }
+  let_follow(now);
 }
 
 void supervisor::enter_bulkhead(call& c, instant now) {
@@ -346,6 +392,9 @@ void supervisor::time_out(call& c, instant now) {
       finish(c, errc::timed_out, &counters::timed_out, timespan{0}, now);
     return;
   case call_state::awaiting_probe:
+    --asked_;
+    [[fallthrough]];
+  case call_state::behind:
     settle_breaker(c, &counters::timed_out);
     break;
   case call_state::queued:
@@ -488,6 +537,8 @@ void supervisor::stop(call& c, errc why, heading book, instant now) {
   if (c.state == call_state::queued) {
     --waiting_;
     effects_.withdraw(c.id());
+  } else if (c.state == call_state::awaiting_probe) {
+    --asked_;
   } else if (c.state == call_state::in_flight) {
     effects_.cut_attempt(c.id(), why);
   }
@@ -506,6 +557,7 @@ void supervisor::cancel(std::uint32_t slot, instant now) {
   auto& c = calls_[slot];
   if (c.state != call_state::free && c.state != call_state::abandoned)
     stop(c, errc::cancelled, &counters::cancelled, now);
+  let_follow(now);
 }
 
 void supervisor::on_part_lost(instant now) {
@@ -513,7 +565,8 @@ void supervisor::on_part_lost(instant now) {
   keeps_permits_ = false; // whose part it was: a bulkhead that is still there needs them
   send_home();
   for_each_call([&](call& c) {
-    if (c.state == call_state::awaiting_probe || c.state == call_state::queued)
+    if (c.state == call_state::awaiting_probe || c.state == call_state::behind
+        || c.state == call_state::queued)
       stop(c, errc::shutting_down, &counters::rejected, now);
   });
 }
@@ -534,6 +587,7 @@ void supervisor::on_tick(instant now) {
   armed_ = end_of_time;
   ticking_ = true;
   wheel_.expire(now, [&](wheel_entry& due) { time_out(static_cast<call&>(due), now); });
+  let_follow(now);
   ticking_ = false;
   arm(wheel_.next());
 }

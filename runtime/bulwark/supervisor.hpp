@@ -23,13 +23,15 @@
 ///
 ///            start                     on_permit
 ///   (free) ───────▶ awaiting_probe ─▶ queued ─▶ in_flight ─▶ answered ─▶ (free)
-///                     ▲        └─ skipped where no message is needed ─┘ │  │
+///          (behind)   ▲        └─ skipped where no message is needed ─┘ │  │
 ///                     │            backing_off ◀── retry ───────────────┘  │
 ///                     └────────────────┘     abandoned ◀── timed out, but ──┘
 ///                                                          its function still runs
 ///
 /// | state          | waits for                            | ends at the latest             |
 /// | -------------- | ------------------------------------ | ------------------------------ |
+/// | behind         | the breaker's answer to calls before | deadline                       |
+/// |                | it: messages keep their order        |                                |
 /// | awaiting_probe | the breaker: may it probe            | deadline                       |
 /// | queued         | the bulkhead: a permit               | deadline, queue_timeout        |
 /// | in_flight      | the target's reply                   | deadline, attempt_timeout      |
@@ -194,6 +196,7 @@ public:
 private:
   enum class call_state : std::uint8_t {
     free,
+    behind,
     awaiting_probe,
     queued,
     in_flight,
@@ -248,7 +251,9 @@ private:
   std::uint32_t permits_in_use_ = 0;
   std::uint32_t permits_unused_ = 0;
   std::uint32_t abandoned_running_ = 0;
-  std::uint32_t waiting_ = 0; // calls in the bulkhead's queue
+  std::uint32_t asked_ = 0;        // calls that await the breaker's answer
+  std::uint32_t waiting_ = 0;      // calls in the bulkhead's queue
+  std::vector<attempt_id> behind_; // calls in that state, in order, and some that have left it
   bool keeps_permits_ = false;
   bool ticking_ = false;
   bool part_lost_ = false;
@@ -256,6 +261,10 @@ private:
 
   // An attempt on its way inwards.
   void begin_attempt(call& c, instant now);
+  [[nodiscard]] std::optional<admission> seen_leave(instant now) const noexcept;
+  [[nodiscard]] bool must_wait_its_turn(instant now) const noexcept;
+  void ask_leave(call& c, instant now);
+  void let_follow(instant now);
   void enter_bulkhead(call& c, instant now);
   void launch(call& c, instant now);
   [[nodiscard]] std::optional<rejection> outdated(call& c, instant now) const noexcept;

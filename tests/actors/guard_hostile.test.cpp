@@ -231,7 +231,8 @@ TEST_CASE("a typed target whose interface has cancel is told unless the policy s
   CHECK(is(run, errc::timed_out));
   CHECK(told->size() == 2);
   CHECK(*told == std::vector<std::uint64_t>{ids->at(0), ids->at(2)});
-  f.sys.kill(caf::actor_cast<caf::actor>(target)); // with its promises it holds itself alive (CAF 1.1)
+  f.sys.kill(
+      caf::actor_cast<caf::actor>(target)); // with its promises it holds itself alive (CAF 1.1)
 }
 
 TEST_CASE("a guard that is the target of a timed call is told and frees its permit [M8]",

@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <future>
+#include <map>
 #include <thread>
 
 // Guards on a real system with threads. Whoever waits, waits for an event.
@@ -51,6 +52,34 @@ caf::behavior busy_target(caf::event_based_actor* self, std::shared_ptr<concurre
         promise.deliver(x * 2);
       },
   };
+}
+
+// Whether the numbers of each caller come in order: caller * 1000 + number.
+caf::behavior order_target(std::shared_ptr<std::atomic<int>> out_of_order) {
+  auto last = std::make_shared<std::map<std::int32_t, std::int32_t>>();
+  return {
+      [last, out_of_order](ask_atom, std::int32_t x) {
+        auto& before = last->try_emplace(x / 1000, -1).first->second;
+        *out_of_order += x > before ? 0 : 1;
+        before = x;
+        return x;
+      },
+  };
+}
+
+// Asks a thousand times without waiting, and tells of the last answer.
+caf::behavior hasty_caller(caf::event_based_actor* self, const caf::actor& to, std::int32_t number,
+                           std::shared_ptr<std::promise<void>> done) {
+  auto open = std::make_shared<int>(1000);
+  auto answered = [open, done] {
+    if (--*open == 0)
+      done->set_value();
+  };
+  for (std::int32_t i = 0; i < 1000; ++i)
+    compat::request(self, to, ask_atom_v, number * 1000 + i)
+        .then([answered](std::int32_t) { answered(); },
+              [answered](const caf::error&) { answered(); });
+  return {[](answer_atom) {}};
 }
 
 // What all callers have seen, and the event that the last one makes.
@@ -106,11 +135,13 @@ private:
   std::shared_ptr<tally> books_;
 };
 
-constexpr int guards = 10;
 constexpr int callers = 1000;
 constexpr int calls_each = 50;
 
 struct load_fixture {
+  explicit load_fixture(int guards) : guard_count(guards) {}
+
+  const int guard_count;
   real_config config;
   caf::actor_system sys{config};
   std::shared_ptr<concurrency> load = std::make_shared<concurrency>();
@@ -119,34 +150,20 @@ struct load_fixture {
 
   void start(const std::vector<caf::actor>& guarded) {
     for (int i = 0; i < callers; ++i)
-      sys.spawn<steady_caller>(guarded[static_cast<std::size_t>(i % guards)], calls_each, books);
+      sys.spawn<steady_caller>(guarded[static_cast<std::size_t>(i % guard_count)], calls_each,
+                               books);
   }
 
   std::vector<caf::actor> make_guards(node& n, const caf::actor& pool) {
     std::vector<caf::actor> result;
-    for (int i = 0; i < guards; ++i)
+    for (int i = 0; i < guard_count; ++i)
       result.push_back(
           n.guard("g" + std::to_string(i), target, {.deadline = 10min, .bulkhead = pool}));
     return result;
   }
-};
 
-} // namespace
-
-TEST_CASE("fifty thousand calls over ten guards share one bulkhead exactly [B1 G3 K1]", "[guard]") {
-  load_fixture f;
-  {
-    node n{f.sys};
-    auto pool = n.bulkhead("p", {.max_workers = 8, .queue_size = callers});
-    auto guarded = f.make_guards(n, pool);
-    f.start(guarded);
-    f.books->all.get_future().wait();
-    CHECK(f.load->most <= 8);
-    CHECK(f.load->now == 0);
-    CHECK(f.books->good == callers * calls_each);
-    CHECK(f.books->refused == 0);
-    CHECK(f.books->wrong == 0);
-    caf::scoped_actor self{f.sys};
+  void check_books(const std::vector<caf::actor>& guarded, const caf::actor& pool) {
+    caf::scoped_actor self{sys};
     counters sum;
     for (const auto& guard : guarded)
       compat::request(self, guard, get_stats_atom_v)
@@ -168,13 +185,67 @@ TEST_CASE("fifty thousand calls over ten guards share one bulkhead exactly [B1 G
         .receive([](std::uint32_t free) { CHECK(free == 8); },
                  [](const caf::error& e) { FAIL(to_string(e)); });
   }
+};
+
+// The limit as the target itself sees it, and the books at the end.
+void hammer_one_bulkhead(int guards) {
+  load_fixture f{guards};
+  {
+    node n{f.sys};
+    auto pool = n.bulkhead("p", {.max_workers = 8, .queue_size = callers});
+    auto guarded = f.make_guards(n, pool);
+    f.start(guarded);
+    f.books->all.get_future().wait();
+    CHECK(f.load->most <= 8);
+    CHECK(f.load->now == 0);
+    CHECK(f.books->good == callers * calls_each);
+    CHECK(f.books->refused == 0);
+    CHECK(f.books->wrong == 0);
+    f.check_books(guarded, pool);
+  }
   f.target = nullptr;
   f.sys.await_all_actors_done();
 }
 
+} // namespace
+
+TEST_CASE("fifty thousand calls over ten guards share one bulkhead exactly [B1 G3 K1]", "[guard]") {
+  hammer_one_bulkhead(10);
+}
+
+TEST_CASE("fifty thousand calls over a thousand guards share one bulkhead exactly [B1 G3 K1]",
+          "[guard]") {
+  hammer_one_bulkhead(1000);
+}
+
+TEST_CASE(
+    "messages of one caller reach the target in their order although they wait for permits [G17]",
+    "[guard]") {
+  real_config config;
+  caf::actor_system sys{config};
+  auto out_of_order = std::make_shared<std::atomic<int>>(0);
+  {
+    node n{sys};
+    auto target = sys.spawn(order_target, out_of_order);
+    auto guard = n.guard("g", target,
+                         {.deadline = 10min,
+                          .breaker = circuit_breaker_policy{},
+                          .bulkhead = bulkhead_policy{.max_workers = 2, .queue_size = 10'000}});
+    std::vector<std::future<void>> ends;
+    for (std::int32_t number = 0; number < 8; ++number) {
+      auto done = std::make_shared<std::promise<void>>();
+      ends.push_back(done->get_future());
+      sys.spawn(hasty_caller, guard, number, done);
+    }
+    for (auto& end : ends)
+      end.wait();
+  }
+  CHECK(*out_of_order == 0);
+}
+
 TEST_CASE("a shutdown in the midst of a real load leaves nobody without an answer [G5]",
           "[guard]") {
-  load_fixture f;
+  load_fixture f{10};
   {
     node n{f.sys};
     auto pool = n.bulkhead("p", {.max_workers = 8, .queue_size = callers});

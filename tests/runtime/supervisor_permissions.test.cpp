@@ -46,6 +46,59 @@ TEST_CASE("a failure is told at once with the generation that let the attempt in
   CHECK(s.books().breaker.failed == 1);
 }
 
+TEST_CASE("no call goes past one that awaits the breaker's answer [G17]", "[supervisor]") {
+  recording_supervisor s{{.deadline = 1s, .breaker = true}};
+  s.show(circuit_state::half_open, 7);
+  const auto first = s.call();
+  s.show(circuit_state::closed, 8); // somebody else's probe has closed it
+  const auto second = s.call();
+  const auto third = s.call();
+  CHECK(s.wishes.launched.empty());
+  SECTION("they go as soon as it has come, and without asking") {
+    s.let_probe({.generation = 8, .probe = 0});
+    REQUIRE(s.wishes.launched.size() == 3);
+    CHECK(s.wishes.launched[0].slot == first);
+    CHECK(s.wishes.launched[1].slot == second);
+    CHECK(s.wishes.launched[2].slot == third);
+    CHECK(s.wishes.probes.size() == 1);
+  }
+  SECTION("also when that one's deadline passes, and theirs is not yet due") {
+    s.pass(500ms);
+    s.call();
+    s.pass(501ms);
+    CHECK(s.answers() == 3);
+    CHECK(s.wishes.launched.size() == 1);
+  }
+  SECTION("also when that one is cancelled") {
+    s.core.cancel(first, s.now);
+    CHECK(s.wishes.launched.size() == 2);
+  }
+  SECTION("one of them is cancelled and not missed") {
+    s.core.cancel(second, s.now);
+    s.let_probe({.generation = 8, .probe = 0});
+    CHECK(s.wishes.launched.size() == 2);
+  }
+  SECTION("if the circuit has opened meanwhile they are refused") {
+    s.show(circuit_state::open, 9, s.now + 10s);
+    s.refuse_probe(10s);
+    CHECK(s.answers() == 3);
+  }
+  SECTION("if it is half open again they ask, one after the other") {
+    s.show(circuit_state::half_open, 9);
+    s.refuse_probe(0s);
+    CHECK(s.wishes.probes.size() == 3);
+  }
+  SECTION("a shutdown answers them all") {
+    s.core.shut_down(false, s.now);
+    CHECK(s.answers() == 3);
+  }
+  SECTION("a breaker that ends refuses them all") {
+    s.core.on_part_lost(s.now);
+    CHECK(s.answers() == 3);
+  }
+  CHECK(balanced(s.books()));
+}
+
 TEST_CASE(
     "after a failure the breaker is asked until it has seen it: the view may be from before [C1]",
     "[supervisor]") {
