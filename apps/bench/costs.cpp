@@ -4,37 +4,26 @@
 #include "load.hpp"
 #include "measure.hpp"
 
-#include <memory>
 #include <string>
 
 namespace bench {
 
 namespace {
 
-constexpr std::size_t caller_count = 64;
-constexpr std::size_t in_flight = 4; // each: 256 in all
 constexpr std::size_t slice = 40'000;
-
-// One worker, a target, and a guard around it with everything on.
-struct guarded_target {
-  system_of system{1};
-  caf::actor target = system->spawn(increment);
-  std::unique_ptr<bulwark::node> node = std::make_unique<bulwark::node>(*system);
-  caf::actor guard = node->guard("target", target, everything());
-};
 
 figure guarded_vs_bare(const std::string& id) {
   guarded_target t;
-  callers guarded{*t.system, {t.guard}, caller_count, in_flight};
-  callers bare{*t.system, {t.target}, caller_count, in_flight};
+  auto guarded = t.calls_to(t.guard);
+  auto bare = t.calls_to(t.target);
   return ratio(
       id, [&] { return guarded.run(slice); }, [&] { return bare.run(slice); });
 }
 
 figure guarded_vs_timed(const std::string& id) {
   guarded_target t;
-  callers guarded{*t.system, {t.guard}, caller_count, in_flight};
-  callers timed{*t.system, {t.target}, caller_count, in_flight, timing::one_second};
+  auto guarded = t.calls_to(t.guard);
+  auto timed = t.calls_to(t.target, timing::one_second);
   return ratio(
       id, [&] { return guarded.run(slice); }, [&] { return timed.run(slice); });
 }
@@ -44,8 +33,8 @@ figure guarded_vs_chain(const std::string& id) {
   auto chain = t.target;
   for (auto i = 0; i < 4; ++i)
     chain = t.system->spawn(naive_proxy, chain);
-  callers guarded{*t.system, {t.guard}, caller_count, in_flight};
-  callers naive{*t.system, {chain}, caller_count, in_flight};
+  auto guarded = t.calls_to(t.guard);
+  auto naive = t.calls_to(chain);
   return ratio(
       id, [&] { return guarded.run(slice); }, [&] { return naive.run(slice / 4); });
 }
@@ -56,8 +45,8 @@ figure with_stuck(const std::string& id, std::size_t stuck) {
   auto free_guard = t.node->guard("free", t.target, everything());
   progress(id + ": " + std::to_string(stuck) + " calls get stuck");
   auto stuck_caller = make_stuck(*t.system, t.guard, stuck);
-  callers beside{*t.system, {t.guard}, caller_count, in_flight};
-  callers none{*t.system, {free_guard}, caller_count, in_flight};
+  auto beside = t.calls_to(t.guard);
+  auto none = t.calls_to(free_guard);
   auto result = ratio(
       id, [&] { return beside.run(slice); }, [&] { return none.run(slice); });
   caf::anon_send_exit(stuck_caller, caf::exit_reason::kill);
@@ -66,7 +55,7 @@ figure with_stuck(const std::string& id, std::size_t stuck) {
 
 figure messages_per_call(const std::string& id) {
   guarded_target t;
-  callers guarded{*t.system, {t.guard}, caller_count, in_flight};
+  auto guarded = t.calls_to(t.guard);
   guarded.run(slice);
   return value(
       id, "messages",
@@ -81,8 +70,8 @@ figure messages_per_call(const std::string& id) {
 
 figure allocations_per_call(const std::string& id) {
   guarded_target t;
-  callers guarded{*t.system, {t.guard}, caller_count, in_flight};
-  callers bare{*t.system, {t.target}, caller_count, in_flight};
+  auto guarded = t.calls_to(t.guard);
+  auto bare = t.calls_to(t.target);
   const auto count = [](callers& who) {
     const auto before = allocations_so_far();
     who.run(slice);
@@ -104,8 +93,8 @@ figure open_guard_vs_bare(const std::string& id) {
   auto policy = everything();
   policy.breaker = breaker;
   auto open = t.node->guard("open", t.target, policy);
-  callers refused{*t.system, {open}, caller_count, in_flight};
-  callers bare{*t.system, {t.target}, caller_count, in_flight};
+  auto refused = t.calls_to(open);
+  auto bare = t.calls_to(t.target);
   return ratio(
       id, [&] { return refused.run(slice); }, [&] { return bare.run(slice); });
 }

@@ -142,6 +142,12 @@ double callers::run(std::size_t calls) {
          / static_cast<double>(rounded(calls));
 }
 
+callers guarded_target::calls_to(const caf::actor& whom, timing how) {
+  constexpr std::size_t caller_count = 64;
+  constexpr std::size_t in_flight = 4;
+  return {*system, {whom}, caller_count, in_flight, how};
+}
+
 caf::actor make_stuck(caf::actor_system& system, const caf::actor& target, std::size_t count) {
   return system.spawn(stuck_caller, target, count);
 }

@@ -71,6 +71,17 @@ private:
   std::vector<caf::actor> callers_;
 };
 
+/// One worker, a target, and a guard around it with everything on.
+struct guarded_target {
+  system_of system{1};
+  caf::actor target = system->spawn(increment);
+  std::unique_ptr<bulwark::node> node = std::make_unique<bulwark::node>(*system);
+  caf::actor guard = node->guard("target", target, everything());
+
+  /// The load that all costs are measured under: 256 calls in flight, by 64 callers with 4 each.
+  callers calls_to(const caf::actor& whom, timing how = timing::infinite);
+};
+
 /// `count` requests to `target` that it never answers, made by one actor and not waited for: they are
 /// under way as long as it lives.
 caf::actor make_stuck(caf::actor_system& system, const caf::actor& target, std::size_t count);

@@ -11,6 +11,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <exception>
 #include <fstream>
 #include <optional>
 #include <thread>
@@ -20,11 +21,12 @@ namespace {
 using bench::benchmark;
 using bench::figure;
 
-std::vector<benchmark> all_benchmarks() {
+std::vector<benchmark> all_benchmarks(const std::string& peers_folder) {
   std::vector<benchmark> result;
   for (auto&& group :
        {bench::core_benchmarks(), bench::cost_benchmarks(), bench::timer_benchmarks(),
-        bench::throughput_benchmarks(), bench::memory_benchmarks(), bench::pool_benchmarks()})
+        bench::throughput_benchmarks(), bench::memory_benchmarks(), bench::pool_benchmarks(),
+        bench::peer_benchmarks(peers_folder)})
     result.insert(result.end(), group.begin(), group.end());
   return result;
 }
@@ -77,22 +79,41 @@ bool all_known(const std::vector<std::string>& wanted, const std::vector<benchma
   return true;
 }
 
-void run(const std::vector<std::string>& wanted, const std::vector<benchmark>& all,
-         const std::string& json) {
-  std::vector<figure> figures;
-  std::vector<const benchmark*> ran;
-  for (const auto& each : all) {
-    if (wanted.empty() || std::find(wanted.begin(), wanted.end(), each.id) != wanted.end()) {
-      figures.push_back(each.run(each.id));
-      ran.push_back(&each);
-    }
-  }
+bool is_wanted(const benchmark& what, const std::vector<std::string>& wanted) {
+  if (wanted.empty())
+    return !what.only_when_named;
+  return std::find(wanted.begin(), wanted.end(), what.id) != wanted.end();
+}
+
+void print_table(const std::vector<const benchmark*>& ran, const std::vector<figure>& figures) {
   fmt::print("{}\n\n{:<22} {:>10} {:<11} {:>9} - {:<9} {:>5}   {}\n", environment(), "id", "median",
              "unit", "min", "max", "pairs", "to reach");
   for (std::size_t i = 0; i < figures.size(); ++i)
     print_row(*ran[i], figures[i]);
+}
+
+// Whether all could be measured. Those that could are told of in any case.
+bool run(const std::vector<std::string>& wanted, const std::vector<benchmark>& all,
+         const std::string& json) {
+  auto complete = true;
+  std::vector<figure> figures;
+  std::vector<const benchmark*> ran;
+  for (const auto& each : all) {
+    if (!is_wanted(each, wanted))
+      continue;
+    try {
+      figures.push_back(each.run(each.id));
+      ran.push_back(&each);
+    } catch (const std::exception& why) {
+      fmt::print(stderr, "bench: {}: {}\n", each.id, why.what());
+      complete = false;
+    }
+  }
+  if (!figures.empty())
+    print_table(ran, figures);
   if (!json.empty())
     write_json(json, figures);
+  return complete;
 }
 
 } // namespace
@@ -102,23 +123,26 @@ int main(int argc, char** argv) {
   std::vector<std::string> wanted;
   std::string json;
   std::string svg;
+  std::string peers_folder = "build/peers";
   auto list = false;
   app.add_option("ID", wanted, "only these");
   app.add_option("--json", json, "also write the figures into this file");
   app.add_option("--svg", svg, "also draw cost against calls in flight into this file");
+  app.add_option("--peers-dir", peers_folder, "where ./dev bench peers has put the peers");
   app.add_flag("--list", list, "say what there is");
   CLI11_PARSE(app, argc, argv);
 
-  const auto all = all_benchmarks();
+  const auto all = all_benchmarks(peers_folder);
   if (list) {
     for (const auto& each : all)
-      fmt::print("{:<22} {}\n", each.id, each.what);
+      fmt::print("{:<22} {}{}\n", each.id, each.what,
+                 each.only_when_named ? " (only when named)" : "");
     return EXIT_SUCCESS;
   }
   if (!all_known(wanted, all))
     return 2;
-  run(wanted, all, json);
+  const auto complete = run(wanted, all, json);
   if (!svg.empty())
     bench::draw_curve(svg);
-  return EXIT_SUCCESS;
+  return complete ? EXIT_SUCCESS : EXIT_FAILURE;
 }

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
@@ -41,7 +42,8 @@ struct benchmark {
   double to_reach;
   double stretch;
   bool lower_is_better;
-  std::function<figure(const std::string& id)> run;
+  std::function<figure(const std::string& id)> run; ///< Throws where it can't measure.
+  bool only_when_named = false;                     ///< Needs what not every machine has.
 };
 
 std::vector<benchmark> cost_benchmarks();
@@ -50,5 +52,8 @@ std::vector<benchmark> core_benchmarks();
 std::vector<benchmark> throughput_benchmarks();
 std::vector<benchmark> memory_benchmarks();
 std::vector<benchmark> pool_benchmarks();
+
+/// Against others' libraries, whose programs lie in `folder`, made ready by `./dev bench peers`.
+std::vector<benchmark> peer_benchmarks(const std::filesystem::path& folder);
 
 } // namespace bench
