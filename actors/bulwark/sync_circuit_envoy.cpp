@@ -11,7 +11,7 @@ circuit_envoy::circuit_envoy(caf::actor_config& config, const caf::strong_actor_
       books_(std::move(books)) {}
 
 caf::behavior circuit_envoy::make_behavior() {
-  compat::set_down_handler(this, [this](const caf::down_msg&) { quit(); });
+  compat::set_down_handler(this, [this](const caf::down_msg&) { end(); });
   if (auto breaker = caf::actor_cast<caf::strong_actor_ptr>(breaker_)) {
     compat::watch(this, breaker);
     send_to_breaker(caf::make_message(attach_atom_v));
@@ -25,12 +25,28 @@ caf::behavior circuit_envoy::make_behavior() {
           asker.mapped().deliver(decision);
       },
       [this](const books_request& request) { report(request.round, current_sender()); },
-      [this](shutdown_atom) { quit(); },
+      [this](shutdown_atom) { end(); },
   };
 }
 
+void circuit_envoy::end() {
+  say_farewell();
+  quit();
+}
+
+// Before CAF tells the breaker that we have ended: CAF 1.x calls on_exit() only then.
+void circuit_envoy::say_farewell() {
+  if (!std::exchange(said_farewell_, true))
+    report(0, caf::actor_cast<caf::strong_actor_ptr>(breaker_));
+}
+
+void circuit_envoy::BULWARK_LAST_HANDLE_GONE() {
+  say_farewell();
+  caf::event_based_actor::BULWARK_LAST_HANDLE_GONE();
+}
+
 void circuit_envoy::on_exit() {
-  report(0, caf::actor_cast<caf::strong_actor_ptr>(breaker_));
+  say_farewell();
   for (auto& waiting : ready_)
     waiting.deliver(caf::make_error(errc::shutting_down));
   for (auto& [serial, asker] : askers_)

@@ -37,16 +37,20 @@ public:
   void on_exit() override;
 
 protected:
+  void BULWARK_LAST_HANDLE_GONE() override;
   caf::behavior make_behavior() override;
 
 private:
   caf::weak_actor_ptr breaker_;
   std::shared_ptr<shared_books> books_;
   bool known_ = false; // to the breaker
+  bool said_farewell_ = false;
   std::vector<caf::response_promise> ready_;
   std::unordered_map<std::uint32_t, caf::response_promise> askers_; // by attempt
   std::uint32_t last_serial_ = 0;
 
+  void end();
+  void say_farewell();
   caf::response_promise wait_until_known();
   void take_policy(const circuit_breaker_policy& policy);
   caf::response_promise ask_probe(probe_request request);

@@ -347,6 +347,7 @@ TEST_CASE("trap 20: to be told of transitions keeps nobody alive", "[circuit_bre
   f.sys.run();
   auto weak = caf::actor_cast<caf::weak_actor_ptr>(who);
   who = nullptr;
+  f.sys.run();
   CHECK(caf::actor_cast<caf::strong_actor_ptr>(weak) == nullptr);
   f.say(force_open_atom_v);
   CHECK(log->transitions.empty());

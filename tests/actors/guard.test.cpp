@@ -1,5 +1,7 @@
 #include "support/guards.hpp"
 
+#include <caf/actor_registry.hpp>
+
 #include <algorithm>
 
 // What a guard is to those who use it: as good as the target itself, and it always answers.

@@ -364,8 +364,11 @@ TEST_CASE("a message within a message goes through as it is [G1]", "[guard]") {
   auto guard = f.node->guard("nested", target, {});
   for (const auto& inner : {caf::make_message(shutdown_atom_v), caf::make_message(1, 2),
                             caf::make_message(caf::make_error(errc::cancelled))}) {
+    f.sys.ask(target, inner);
+    const auto without_guard = *seen;
+    seen->clear();
     CHECK(f.sys.ask(guard, inner)->count() == 1);
-    CHECK(*seen == to_string(inner));
+    CHECK(*seen == without_guard);
   }
 }
 

@@ -226,9 +226,10 @@ TEST_CASE("wait_for bounds a call from outside of actors [M2]", "[timeout_manage
   auto quick = bulwark::wait_for(self, f.manager, 2s, f.target, ask_atom_v, 21);
   auto slow = bulwark::wait_for(self, f.manager, 2s, f.manual.handle, ask_atom_v, 1);
   f.sys.advance(3s);
-  quick.receive([](std::int32_t x) { CHECK(x == 42); }, [](const caf::error&) { CHECK(false); });
-  slow.receive([](std::int32_t) { CHECK(false); },
-               [](const caf::error& reason) { CHECK(reason == errc::timed_out); });
+  std::move(quick).receive([](std::int32_t x) { CHECK(x == 42); },
+                           [](const caf::error&) { CHECK(false); });
+  std::move(slow).receive([](std::int32_t) { CHECK(false); },
+                          [](const caf::error& reason) { CHECK(reason == errc::timed_out); });
 }
 
 // -- schedule -------------------------------------------------------------------------------------
