@@ -42,7 +42,7 @@ timing_wheel::~timing_wheel() {
     for (; first != nullptr; first = first->next_)
       first->wheel_ = nullptr;
   };
-  forget(due_);
+  forget(due_.first);
   for (const auto& each : levels_) {
     if (each)
       std::for_each(each->slots.begin(), each->slots.end(),
@@ -69,8 +69,8 @@ instant timing_wheel::next() const noexcept {
 }
 
 std::uint64_t timing_wheel::next_tick() const noexcept {
-  if (due_ != nullptr)
-    return due_->tick_;
+  if (due_.first != nullptr)
+    return due_.first->tick_;
   const auto index = lowest_occupied();
   if (index == level_count)
     return no_tick;
@@ -78,67 +78,80 @@ std::uint64_t timing_wheel::next_tick() const noexcept {
   return nearest.slots[static_cast<std::size_t>(std::countr_zero(nearest.occupied))].earliest;
 }
 
+/// The level that tells two ticks apart: that of the highest bit in which they differ.
+std::size_t timing_wheel::level_of(std::uint64_t difference) noexcept {
+  return static_cast<std::size_t>(std::bit_width(difference) - 1) / slot_bits;
+}
+
 // -- in and out -------------------------------------------------------------------
 
 bool timing_wheel::insert(wheel_entry& entry, instant due) {
   const auto tick = std::max(tick_at_or_after(due), current_);
-  if (tick != current_) {
-    const auto index = static_cast<std::size_t>(std::bit_width(tick ^ current_) - 1) / slot_bits;
-    // The finer ones too: moving inwards must not fail.
-    for (std::size_t i = 0; i <= index; ++i) {
-      if (!levels_[i])
-        levels_[i] = std::make_unique<level>();
-    }
-  }
-  const auto before = next();
+  if (tick != current_)
+    make_levels(level_of(tick ^ current_));
+  const auto before = next_tick();
   entry.tick_ = tick;
   place(entry);
   entry.wheel_ = this;
   ++size_;
-  return time_of(tick) < before;
+  return tick < before && time_of(tick) < end_of_time;
+}
+
+/// The finer ones too: moving inwards must not fail.
+void timing_wheel::make_levels(std::size_t index) {
+  for (std::size_t i = 0; !levels_[index]; ++i) {
+    if (!levels_[i])
+      levels_[i] = std::make_unique<level>();
+  }
 }
 
 /// Puts an entry where it belongs as seen from now. The level is that of the highest bit in which
 /// its tick differs from the present one. Requires: that level and all finer ones exist.
 void timing_wheel::place(wheel_entry& entry) noexcept {
-  auto** first = &due_;
+  auto* list = &due_;
   if (entry.tick_ <= current_) {
     entry.level_ = due_list;
   } else {
-    const auto index =
-        static_cast<std::size_t>(std::bit_width(entry.tick_ ^ current_) - 1) / slot_bits;
+    const auto index = level_of(entry.tick_ ^ current_);
     const auto number = (entry.tick_ >> (index * slot_bits)) % slots_per_level;
     auto& where = levels_[index]->slots[number];
     where.earliest = where.first == nullptr ? entry.tick_ : std::min(where.earliest, entry.tick_);
     levels_[index]->occupied |= std::uint64_t{1} << number;
+    occupied_ |= 1U << index;
     entry.level_ = static_cast<std::uint8_t>(index);
     entry.slot_ = static_cast<std::uint8_t>(number);
-    first = &where.first;
+    list = &where;
   }
   entry.next_ = nullptr;
-  if (*first == nullptr) {
-    entry.previous_ = &entry;
-    *first = &entry;
-  } else {
-    entry.previous_ = (*first)->previous_;
-    entry.previous_->next_ = &entry;
-    (*first)->previous_ = &entry;
-  }
+  entry.previous_ = list->last;
+  if (list->first == nullptr)
+    list->first = &entry;
+  else
+    list->last->next_ = &entry;
+  list->last = &entry;
 }
 
 void timing_wheel::unlink(wheel_entry& entry) noexcept {
-  auto** first =
-      entry.level_ == due_list ? &due_ : &levels_[entry.level_]->slots[entry.slot_].first;
-  if (*first == &entry)
-    *first = entry.next_;
+  auto& list = entry.level_ == due_list ? due_ : levels_[entry.level_]->slots[entry.slot_];
+  if (list.first == &entry)
+    list.first = entry.next_;
   else
     entry.previous_->next_ = entry.next_;
   if (entry.next_ != nullptr)
     entry.next_->previous_ = entry.previous_;
-  else if (*first != nullptr)
-    (*first)->previous_ = entry.previous_;
-  if (*first == nullptr && entry.level_ != due_list)
-    levels_[entry.level_]->occupied &= ~(std::uint64_t{1} << entry.slot_);
+  else
+    list.last = entry.previous_;
+  if (list.first == nullptr && entry.level_ != due_list)
+    vacate(entry.level_, entry.slot_);
+}
+
+/// Nothing is left in the slot.
+void timing_wheel::vacate(std::size_t index, std::size_t number) noexcept {
+  auto& emptied = *levels_[index];
+  emptied.slots[number].first = nullptr;
+  emptied.occupied &= ~(std::uint64_t{1} << number);
+  if (emptied.occupied == 0)
+    occupied_ &= ~(1U << index);
 }
 
 void timing_wheel::cancel(wheel_entry& entry) noexcept {
@@ -150,7 +163,7 @@ void timing_wheel::cancel(wheel_entry& entry) noexcept {
 }
 
 wheel_entry* timing_wheel::pop_due() noexcept {
-  auto* entry = due_;
+  auto* entry = due_.first;
   if (entry != nullptr)
     cancel(*entry);
   return entry;
@@ -160,9 +173,7 @@ wheel_entry* timing_wheel::pop_due() noexcept {
 
 /// The level whose entries are due first: what lies in a coarser one is due after its whole slot.
 std::size_t timing_wheel::lowest_occupied() const noexcept {
-  const auto found = std::find_if(levels_.begin(), levels_.end(),
-                                  [](const auto& each) { return each && each->occupied != 0; });
-  return static_cast<std::size_t>(found - levels_.begin());
+  return static_cast<std::size_t>(std::countr_zero(occupied_ | (1U << level_count)));
 }
 
 /// Goes from one occupied slot to the next, up to now, and moves what is in them inwards. Also what
@@ -182,8 +193,7 @@ void timing_wheel::advance(instant now) {
     // Not the beginning of the slot but the earliest that may be due in it: fewer steps.
     current_ = std::max(current_, std::min(where.earliest, target));
     auto* entry = where.first;
-    where.first = nullptr;
-    nearest.occupied &= ~(std::uint64_t{1} << number);
+    vacate(index, number);
     while (entry != nullptr) {
       auto* next = entry->next_;
       place(*entry);

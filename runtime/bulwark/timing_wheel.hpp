@@ -51,7 +51,7 @@ private:
   friend class timing_wheel;
   timing_wheel* wheel_ = nullptr;
   wheel_entry* next_ = nullptr;
-  wheel_entry* previous_ = nullptr; // of the first in a list: the last
+  wheel_entry* previous_ = nullptr; // meaningless in the first of a list
   std::uint64_t tick_ = 0;
   std::uint8_t level_ = 0;
   std::uint8_t slot_ = 0;
@@ -104,7 +104,8 @@ private:
 
   struct slot {
     wheel_entry* first = nullptr;
-    std::uint64_t earliest = 0; // no entry's tick is less; meaningful while there are entries
+    wheel_entry* last = nullptr; // meaningful while there are entries, as is `earliest`
+    std::uint64_t earliest = 0;  // no entry's tick is less
   };
 
   struct level {
@@ -116,14 +117,18 @@ private:
 
   std::int64_t origin_;       // milliseconds on the time line at tick 0
   std::uint64_t current_ = 0; // all ticks up to this one have come
-  std::array<std::unique_ptr<level>, level_count> levels_;
-  wheel_entry* due_ = nullptr;
+  std::array<std::unique_ptr<level>, level_count> levels_; // none is made without the finer ones
+  unsigned occupied_ = 0;                                  // a bit for each level
+  slot due_;
   std::size_t size_ = 0;
 
   [[nodiscard]] std::uint64_t tick_at_or_after(instant due) const noexcept;
   [[nodiscard]] instant time_of(std::uint64_t tick) const noexcept;
   [[nodiscard]] std::uint64_t next_tick() const noexcept;
   [[nodiscard]] std::size_t lowest_occupied() const noexcept;
+  [[nodiscard]] static std::size_t level_of(std::uint64_t difference) noexcept;
+  void make_levels(std::size_t index);
+  void vacate(std::size_t level, std::size_t slot) noexcept;
   void place(wheel_entry& entry) noexcept;
   void unlink(wheel_entry& entry) noexcept;
   void advance(instant now);
