@@ -3,10 +3,13 @@
 #include <caf/action.hpp>
 #include <caf/actor_clock.hpp>
 #include <caf/actor_system.hpp>
+#include <caf/behavior.hpp>
 #include <caf/config.hpp>
+#include <caf/detail/behavior_impl.hpp>
 #include <caf/disposable.hpp>
 #include <caf/event_based_actor.hpp>
 #include <caf/mailbox_element.hpp>
+#include <caf/make_counted.hpp>
 #include <caf/message_id.hpp>
 #include <caf/send.hpp>
 
@@ -95,12 +98,31 @@ inline caf::delegated<caf::message> forward(caf::event_based_actor* self,
   return {};
 }
 
-/// Has `f(message&)` take what no handler of `self` takes. `f` returns caf::skippable_result.
+/// What a behavior tells a handler's result to.
+using result_visitor = caf::detail::invoke_result_visitor;
+
+/// A behavior that is one function, `bool f(result_visitor&, message&)`: whether it has taken the
+/// message. CAF tries the handlers of an ordinary one in turn, each by its whole list of types: too
+/// slow for what comes with every call.
 template <class F>
-void set_fallback(caf::event_based_actor* self, F f) {
-  BULWARK_DEPRECATED_BEGIN
-  self->set_default_handler(std::move(f));
-  BULWARK_DEPRECATED_END
+class behavior_function final : public caf::detail::behavior_impl {
+public:
+  explicit behavior_function(F f) : f_(std::move(f)) {}
+
+  using caf::detail::behavior_impl::invoke;
+
+  bool invoke(result_visitor& visitor, caf::message& content) override {
+    return f_(visitor, content);
+  }
+
+private:
+  F f_;
+};
+
+template <class F>
+caf::behavior make_behavior(F f) {
+  return caf::behavior{
+      caf::detail::behavior_impl::pointer{caf::make_counted<behavior_function<F>>(std::move(f))}};
 }
 
 /// A bare error as a message doesn't end `self`, as CAF would have it.

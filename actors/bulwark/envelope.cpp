@@ -8,12 +8,6 @@ namespace bulwark {
 
 namespace {
 
-// All our handlers name one of our own types first.
-bool begins_with_our_type(const caf::message& content) noexcept {
-  return !content.empty() && content.type_at(0) >= caf::id_block::bulwark::begin
-         && content.type_at(0) < caf::id_block::bulwark::end;
-}
-
 // A user's own message of that shape must be sealed once more, or opening it would change it.
 bool looks_sealed(const caf::message& content) noexcept {
   return content.size() == 1 && content.match_element<caf::message>(0)
@@ -21,6 +15,12 @@ bool looks_sealed(const caf::message& content) noexcept {
 }
 
 } // namespace
+
+// All our handlers name one of our own types first.
+bool begins_with_our_type(const caf::message& content) noexcept {
+  return !content.empty() && content.type_at(0) >= caf::id_block::bulwark::begin
+         && content.type_at(0) < caf::id_block::bulwark::end;
+}
 
 bool is_for_caf(const caf::message& content) noexcept {
   return content.size() == 1

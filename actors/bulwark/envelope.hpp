@@ -15,6 +15,9 @@ namespace bulwark {
 /// Whether CAF itself would take the message from the mailbox, instead of handing it to us.
 [[nodiscard]] bool is_for_caf(const caf::message& content) noexcept;
 
+/// Whether one of our own handlers may know it.
+[[nodiscard]] bool begins_with_our_type(const caf::message& content) noexcept;
+
 /// A request or a plain message: sealed where it would not reach the fallback handler but should.
 /// What CAF sends itself (the end of a monitored actor, a link's exit) is never a request: the one
 /// goes to CAF, the other is sealed too, for a supervisor has something to do before it ends.

@@ -39,18 +39,26 @@ bool holders::on_down(const caf::actor_addr& address) {
   auto i = books_.find(address);
   if (i == books_.end())
     return false;
-  ended_.calls += i->second.calls;
-  ended_.breaker += i->second.breaker;
-  ended_.bulkhead += i->second.bulkhead;
-  ended_.abandoned += i->second.abandoned;
+  if (const auto& last = i->second) {
+    ended_.calls += last->calls;
+    ended_.breaker += last->breaker;
+    ended_.bulkhead += last->bulkhead;
+    ended_.abandoned += last->abandoned;
+  }
   books_.erase(i);
   gathering_.lost(address);
   return true;
 }
 
 void holders::on_report(const books_report& report) {
-  if (contains(report.holder))
-    books_[report.holder] = report;
+  const auto nothing =
+      report.calls.calls == 0 && report.breaker.calls == 0 && report.bulkhead.calls == 0;
+  if (!nothing && contains(report.holder)) {
+    auto& last = books_[report.holder];
+    if (!last)
+      last = std::make_unique<books_report>();
+    *last = report;
+  }
   gathering_.answered(report.round, report.holder);
 }
 
@@ -63,14 +71,14 @@ void holders::gather(caf::event_based_actor* self, std::function<void()> done) {
 counters holders::total(counters books_report::*which) const {
   auto result = ended_.*which;
   for (const auto& [address, report] : books_)
-    result += report.*which;
+    result += report ? report.get()->*which : counters{};
   return result;
 }
 
 std::uint64_t holders::abandoned() const {
   auto result = ended_.abandoned;
   for (const auto& [address, report] : books_)
-    result += report.abandoned;
+    result += report ? report->abandoned : 0;
   return result;
 }
 

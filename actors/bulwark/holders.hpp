@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <memory>
 #include <unordered_map>
 #include <unordered_set>
 #include <vector>
@@ -79,7 +80,8 @@ public:
   [[nodiscard]] std::vector<caf::actor_addr> addresses() const;
 
 private:
-  std::unordered_map<caf::actor_addr, books_report> books_;
+  // None: has counted nothing yet. There may be a million, and most of them idle.
+  std::unordered_map<caf::actor_addr, std::unique_ptr<books_report>> books_;
   books_report ended_;
   gathering gathering_;
 };

@@ -34,8 +34,8 @@ bool is_lost(const caf::error& reason, bool from_nobody) noexcept {
 }
 
 bool understands_cancel(const caf::strong_actor_ptr& target, cancel_signal wish) {
-  if (!target || wish != cancel_signal::automatic)
-    return target && wish == cancel_signal::on;
+  if (wish != cancel_signal::automatic)
+    return wish == cancel_signal::on;
   const auto* actor = target->get();
   if (dynamic_cast<const supervisor_actor*>(actor) != nullptr)
     return true;
@@ -76,6 +76,12 @@ instant supervisor_actor::now() const {
   return instant{home_system().clock().now().time_since_epoch()};
 }
 
+supervisor_actor::trouble& supervisor_actor::in_trouble() const {
+  if (!trouble_)
+    trouble_ = std::make_unique<trouble>();
+  return *trouble_;
+}
+
 // -- what comes in ----------------------------------------------------------------------
 
 bool supervisor_actor::enqueue(caf::mailbox_element_ptr element, compat::enqueue_context* context) {
@@ -97,20 +103,8 @@ bool supervisor_actor::enqueue(caf::mailbox_element_ptr element, compat::enqueue
   return caf::event_based_actor::enqueue(std::move(element), context);
 }
 
-// Longer than 40 lines: the table of all that it answers.
 caf::behavior supervisor_actor::make_behavior() {
   compat::set_down_handler(this, [this](const caf::down_msg& down) { on_down(down); });
-  compat::set_fallback(this, [this](caf::message& content) -> caf::skippable_result {
-    const auto& element = *current_mailbox_element();
-    auto opened = unseal(std::move(content));
-    if (!element.mid.is_request() && opened.match_elements<caf::exit_msg>())
-      end(std::move(opened.get_mutable_as<caf::exit_msg>(0).reason));
-    else if (!element.sender && element.mid.is_request())
-      take_reply(element.mid, opened);
-    else
-      static_cast<void>(accept(self_.target, std::move(opened), {}));
-    return caf::delegated<caf::message>{};
-  });
   set_exception_handler([this](std::exception_ptr& thrown) {
     say_farewell();
     return default_exception_handler(this, thrown);
@@ -126,6 +120,18 @@ caf::behavior supervisor_actor::make_behavior() {
       send_to(*part, caf::make_message(attach_atom_v));
     }
   }
+  return compat::make_behavior(
+      [this, own = own_messages()](compat::result_visitor& visitor, caf::message& content) mutable {
+        if (is_for_caf(content))
+          return false;
+        if (!begins_with_our_type(content) || !own(visitor, content))
+          carry(content);
+        return true;
+      });
+}
+
+// Longer than 40 lines: the table of all that it answers.
+caf::behavior supervisor_actor::own_messages() {
   return {
       [this](failed_reply& reply) { take_failure(reply); },
       [this](call_atom, const caf::actor& target, caf::message& content) {
@@ -170,6 +176,8 @@ caf::behavior supervisor_actor::make_behavior() {
       },
       [this](change_policy_atom, const circuit_breaker_policy& policy) {
         self_.failure_on = policy.failure_on;
+        if (trouble_)
+          trouble_->classes = {};
       },
       [this](change_policy_atom, const bulkhead_policy& policy) {
         self_.limits.queue_timeout = policy.queue_timeout;
@@ -181,7 +189,19 @@ caf::behavior supervisor_actor::make_behavior() {
   };
 }
 
-caf::delegated<caf::message> supervisor_actor::accept(caf::strong_actor_ptr target,
+/// A call, a reply, or what CAF sends to end us: see enqueue().
+void supervisor_actor::carry(caf::message& content) {
+  const auto& element = *current_mailbox_element();
+  auto opened = unseal(std::move(content));
+  if (!element.sender && element.mid.is_request())
+    take_reply(element.mid, opened);
+  else if (!element.mid.is_request() && opened.match_elements<caf::exit_msg>())
+    end(std::move(opened.get_mutable_as<caf::exit_msg>(0).reason));
+  else
+    accept(std::nullopt, std::move(opened), {});
+}
+
+caf::delegated<caf::message> supervisor_actor::accept(std::optional<caf::strong_actor_ptr> target,
                                                       caf::message content,
                                                       const supervisor::call_options& options) {
   std::uint32_t slot = 0;
@@ -205,19 +225,23 @@ caf::delegated<caf::message> supervisor_actor::accept(caf::strong_actor_ptr targ
 }
 
 /// Stores what belongs to the call that is being handled. Strong exception guarantee.
-std::uint32_t supervisor_actor::take_slot(caf::strong_actor_ptr target, caf::message content) {
-  const auto& element = *current_mailbox_element();
+std::uint32_t supervisor_actor::take_slot(std::optional<caf::strong_actor_ptr> target,
+                                          caf::message content) {
+  auto& element = *current_mailbox_element();
   const auto slot = core_.open();
   try {
     records_.reserve_for(slot);
-    requests_.insert(element.sender, element.mid, slot);
-    if (target && target != self_.target && watched_.insert(target->address()).second)
-      compat::watch(this, target);
+    if (trouble_)
+      trouble_->requests.insert(element.sender, element.mid, slot);
+    if (target && *target && *target != self_.target
+        && in_trouble().watched.insert((*target)->address()).second)
+      compat::watch(this, *target);
   } catch (...) {
     core_.discard(slot);
     throw;
   }
-  records_[slot] = {.caller = element.sender,
+  // Moved: nobody needs the sender any more, and to count its handles up and down costs something.
+  records_[slot] = {.caller = std::move(element.sender),
                     .id = element.mid,
                     .target = std::move(target),
                     .content = std::move(content),
@@ -259,12 +283,13 @@ void supervisor_actor::take_failure(failed_reply& reply) {
 void supervisor_actor::cancel(std::uint64_t request) {
   const auto& caller = current_sender();
   const auto id = caf::make_message_id(request);
-  if (!requests_.in_use()) {
-    requests_.begin();
+  auto& requests = in_trouble().requests;
+  if (!requests.in_use()) {
+    requests.begin();
     for (std::uint32_t slot = 0; slot < records_.capacity(); ++slot)
-      requests_.insert(records_[slot].caller, records_[slot].id, slot);
+      requests.insert(records_[slot].caller, records_[slot].id, slot);
   }
-  const auto slot = requests_.find(caller, id);
+  const auto slot = requests.find(caller, id);
   if (!caller || !slot)
     return; // answered already
   const auto& found = records_[*slot];
@@ -276,9 +301,9 @@ void supervisor_actor::cancel(std::uint64_t request) {
 void supervisor_actor::on_down(const caf::down_msg& down) {
   if (self_.target && down.source == self_.target)
     core_.on_target_lost(now());
-  if (watched_.erase(down.source) > 0) {
+  if (trouble_ && trouble_->watched.erase(down.source) > 0) {
     for (std::uint32_t slot = 0; slot < records_.capacity(); ++slot) {
-      if (records_[slot].target && down.source == records_[slot].target)
+      if (const auto& target = records_[slot].target; target && *target && down.source == *target)
         core_.on_target_lost(slot, now());
     }
   }
@@ -424,21 +449,33 @@ void supervisor_actor::return_permits(std::uint32_t count) {
 
 void supervisor_actor::start_attempt(attempt_id attempt) {
   auto& r = records_[attempt.slot];
-  if (!r.target) { // an invalid handle: lost like a request to one who has ended
+  const auto& target = target_of(r);
+  if (!target) { // an invalid handle: lost like a request to one who has ended
     compat::deliver(ctrl(), nullptr, request_id(attempt).response_id(),
                     caf::make_message(caf::make_error(errc::target_lost)), context());
     return;
   }
   // The content is shared, not copied: a target that changes it gets its own, and we keep ours.
   auto content = self_.limits.retry ? r.content : std::move(r.content);
-  compat::deliver(r.target, ctrl(), request_id(attempt), std::move(content), context());
+  compat::deliver(target, ctrl(), request_id(attempt), std::move(content), context());
+}
+
+const caf::strong_actor_ptr& supervisor_actor::target_of(const record& call) const noexcept {
+  return call.target ? *call.target : self_.target;
 }
 
 /// Rare: so whether the target understands it is found out only now, and holds for targets that
-/// calls name too.
+/// calls name too. But where it happens it happens in floods, to one target: asked once.
 void supervisor_actor::cut_attempt(attempt_id attempt, errc) {
-  const auto& target = records_[attempt.slot].target;
-  if (understands_cancel(target, self_.cancel))
+  const auto& target = target_of(records_[attempt.slot]);
+  if (!target)
+    return;
+  auto& known = in_trouble();
+  if (known.cut_target != target) {
+    known.cut_target = caf::actor_cast<caf::actor_addr>(target);
+    known.understands_cancel = understands_cancel(target, self_.cancel);
+  }
+  if (known.understands_cancel)
     compat::deliver(target, ctrl(), caf::make_message_id(),
                     caf::make_message(cancel_atom_v, request_id(attempt).integer_value()),
                     context());
@@ -464,13 +501,28 @@ void supervisor_actor::answer(std::uint32_t slot, const call_end& end) {
     auto content = end.error ? failure(slot, end) : std::move(reply_);
     compat::deliver(r.caller, ctrl(), r.id.response_id(), std::move(content), context());
   }
-  requests_.erase(r.caller, r.id);
+  if (trouble_)
+    trouble_->requests.erase(r.caller, r.id);
   r = record{};
 }
 
-caf::message supervisor_actor::failure(std::uint32_t slot, const call_end& end) {
+caf::message supervisor_actor::failure(std::uint32_t slot, call_end end) {
   if (out_of_memory_)
     return no_memory_;
+  if (records_[slot].last_error)
+    return make_answer(slot, end);
+  // Refusals and timeouts come in floods, and in one millisecond they are the same message.
+  using std::chrono::milliseconds;
+  end.retry_after = std::chrono::ceil<milliseconds>(end.retry_after);
+  if (end.elapsed >= milliseconds{100})
+    end.elapsed = std::chrono::floor<milliseconds>(end.elapsed);
+  auto& last = in_trouble().last_answer;
+  if (!last || last->first != end)
+    last.emplace(end, make_answer(slot, end));
+  return last->second;
+}
+
+caf::message supervisor_actor::make_answer(std::uint32_t slot, const call_end& end) {
   // A part that is used alone has no guard.
   const auto alone = !self_.target;
   failure_report report{.guard = alone ? std::string{} : self_.name,
@@ -493,8 +545,12 @@ void supervisor_actor::wake_at(instant due) {
                   caf::make_message(wake_request{.at = due.time_since_epoch()}), context());
 }
 
+/// A predicate says the same of the same code: it is asked once.
 error_class supervisor_actor::classify(errc code) const {
-  return class_of(caf::make_error(code));
+  auto& known = in_trouble().classes.at(static_cast<std::uint8_t>(code));
+  if (!known)
+    known = class_of(caf::make_error(code));
+  return *known;
 }
 
 error_class supervisor_actor::class_of(const caf::error& reason) const {

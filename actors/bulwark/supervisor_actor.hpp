@@ -7,11 +7,14 @@
 
 #include <caf/all.hpp>
 
+#include <array>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <unordered_set>
+#include <utility>
 #include <vector>
 
 /// @file The supervisor as an actor: a guard.
@@ -75,9 +78,22 @@ private:
   struct record {
     caf::strong_actor_ptr caller;
     caf::message_id id;
-    caf::strong_actor_ptr target;
+    std::optional<caf::strong_actor_ptr> target; // none: the guard's own
     caf::message content;
     caf::error last_error;
+  };
+
+  // What only calls that go wrong need, or that name their own target: made for the first of them.
+  struct trouble {
+    request_index requests;                      // kept up from the first `cancel` on
+    std::unordered_set<caf::actor_addr> watched; // targets that calls named
+    std::optional<std::pair<call_end, caf::message>> last_answer; // of those that we made
+    // What our own errors mean to the policy in force, by code.
+    std::array<std::optional<error_class>,
+               std::size_t{1} + static_cast<std::uint8_t>(errc::unknown_name)>
+        classes;
+    caf::actor_addr cut_target; // that was last asked whether it understands `cancel`
+    bool understands_cancel = false;
   };
 
   settings self_;
@@ -88,16 +104,20 @@ private:
   caf::strong_actor_ptr hold_;                   // on ourselves, while anybody waits for an answer
   std::vector<caf::response_promise> shutdowns_; // to be answered at the end
   bool tells_rejections_ = false;
-  request_index requests_;                      // kept up from the first `cancel` on
-  std::unordered_set<caf::actor_addr> watched_; // targets that calls named
-  const caf::message no_memory_;                // the answer where there is none left to make it
+  const caf::message no_memory_; // the answer where there is none left to make it
+  mutable std::unique_ptr<trouble> trouble_;
   bool out_of_memory_ = false;
   bool said_farewell_ = false;
 
   [[nodiscard]] instant now() const;
-  caf::delegated<caf::message> accept(caf::strong_actor_ptr target, caf::message content,
+  [[nodiscard]] trouble& in_trouble() const;
+  [[nodiscard]] caf::behavior own_messages();
+  void carry(caf::message& content);
+  caf::delegated<caf::message> accept(std::optional<caf::strong_actor_ptr> target,
+                                      caf::message content,
                                       const supervisor::call_options& options);
-  std::uint32_t take_slot(caf::strong_actor_ptr target, caf::message content);
+  std::uint32_t take_slot(std::optional<caf::strong_actor_ptr> target, caf::message content);
+  [[nodiscard]] const caf::strong_actor_ptr& target_of(const record& call) const noexcept;
   void refuse_for_memory();
   void take_reply(caf::message_id id, caf::message& content);
   void take_failure(failed_reply& reply);
@@ -110,7 +130,8 @@ private:
   [[nodiscard]] guard_stats stats() const;
   [[nodiscard]] caf::message_id request_id(attempt_id attempt) const noexcept;
   [[nodiscard]] error_class class_of(const caf::error& reason) const;
-  [[nodiscard]] caf::message failure(std::uint32_t slot, const call_end& end);
+  [[nodiscard]] caf::message failure(std::uint32_t slot, call_end end);
+  [[nodiscard]] caf::message make_answer(std::uint32_t slot, const call_end& end);
   void answer_the_rest();
   void end(caf::error reason);
   void say_farewell();

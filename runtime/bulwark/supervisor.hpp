@@ -80,6 +80,8 @@ struct call_end {
   std::uint32_t attempts = 0; ///< That were started.
   timespan elapsed{0};
   timespan retry_after{0};
+
+  friend bool operator==(const call_end&, const call_end&) = default;
 };
 
 /// What a supervisor wishes to be done. None of it may call the supervisor back.
