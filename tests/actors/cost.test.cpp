@@ -1,6 +1,8 @@
 #include "support/catch.hpp"
 #include "support/virtual_system.hpp"
 
+#include <malloc.h>
+
 #include <atomic>
 
 /// @file What a healthy guarded call costs, in what can be counted exactly: messages, allocations,
@@ -111,6 +113,27 @@ TEST_CASE("a healthy guarded call takes at most three allocations beyond those o
   const auto bare = count(c.target);
   const auto guarded = count(c.guard);
   CHECK(guarded - bare <= 3 * rounds);
+}
+
+TEST_CASE("an idle guard takes at most three times the memory of a bare actor [G8]", "[cost]") {
+  costs c;
+  auto policy = everything();
+  policy.breaker = c.node->circuit_breaker("shared");
+  policy.bulkhead = c.node->bulkhead("shared");
+  std::vector<caf::actor> kept;
+  kept.reserve(2 * rounds);
+  const auto bytes_of = [&](auto make) {
+    const auto before = mallinfo2().uordblks;
+    for (auto i = 0; i < rounds; ++i)
+      kept.push_back(make(i));
+    c.sys.run();
+    return mallinfo2().uordblks - before;
+  };
+  const auto bare = bytes_of([&](int) { return c.sys->spawn(doubling_target); });
+  const auto guards =
+      bytes_of([&](int i) { return c.node->guard("g" + std::to_string(i), c.target, policy); });
+  INFO(guards / rounds << " bytes against " << bare / rounds);
+  CHECK(guards <= 3 * bare);
 }
 #endif
 
