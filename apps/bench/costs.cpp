@@ -16,16 +16,18 @@ figure guarded_vs_bare(const std::string& id) {
   guarded_target t;
   auto guarded = t.calls_to(t.guard);
   auto bare = t.calls_to(t.target);
-  return ratio(
-      id, [&] { return guarded.run(slice); }, [&] { return bare.run(slice); });
+  return audited(*t.node,
+                 ratio(
+                     id, [&] { return guarded.run(slice); }, [&] { return bare.run(slice); }));
 }
 
 figure guarded_vs_timed(const std::string& id) {
   guarded_target t;
   auto guarded = t.calls_to(t.guard);
   auto timed = t.calls_to(t.target, timing::one_second);
-  return ratio(
-      id, [&] { return guarded.run(slice); }, [&] { return timed.run(slice); });
+  return audited(*t.node,
+                 ratio(
+                     id, [&] { return guarded.run(slice); }, [&] { return timed.run(slice); }));
 }
 
 figure guarded_vs_chain(const std::string& id) {
@@ -35,8 +37,9 @@ figure guarded_vs_chain(const std::string& id) {
     chain = t.system->spawn(naive_proxy, chain);
   auto guarded = t.calls_to(t.guard);
   auto naive = t.calls_to(chain);
-  return ratio(
-      id, [&] { return guarded.run(slice); }, [&] { return naive.run(slice / 4); });
+  return audited(*t.node,
+                 ratio(
+                     id, [&] { return guarded.run(slice); }, [&] { return naive.run(slice / 4); }));
 }
 
 // The same guard, of which `stuck` calls never end, against one of which none is stuck.
@@ -50,14 +53,14 @@ figure with_stuck(const std::string& id, std::size_t stuck) {
   auto result = ratio(
       id, [&] { return beside.run(slice); }, [&] { return none.run(slice); });
   caf::anon_send_exit(stuck_caller, caf::exit_reason::kill);
-  return result;
+  return audited(*t.node, result);
 }
 
 figure messages_per_call(const std::string& id) {
   guarded_target t;
   auto guarded = t.calls_to(t.guard);
   guarded.run(slice);
-  return value(
+  auto result = value(
       id, "messages",
       [&] {
         const auto before = messages_so_far(*t.system);
@@ -66,6 +69,7 @@ figure messages_per_call(const std::string& id) {
                / static_cast<double>(guarded.rounded(slice));
       },
       3);
+  return audited(*t.node, result);
 }
 
 figure allocations_per_call(const std::string& id) {
@@ -80,8 +84,8 @@ figure allocations_per_call(const std::string& id) {
   };
   count(guarded);
   count(bare);
-  return value(
-      id, "allocations", [&] { return count(guarded) - count(bare); }, 3);
+  return audited(*t.node, value(
+                              id, "allocations", [&] { return count(guarded) - count(bare); }, 3));
 }
 
 figure open_guard_vs_bare(const std::string& id) {
@@ -95,8 +99,9 @@ figure open_guard_vs_bare(const std::string& id) {
   auto open = t.node->guard("open", t.target, policy);
   auto refused = t.calls_to(open);
   auto bare = t.calls_to(t.target);
-  return ratio(
-      id, [&] { return refused.run(slice); }, [&] { return bare.run(slice); });
+  return audited(*t.node,
+                 ratio(
+                     id, [&] { return refused.run(slice); }, [&] { return bare.run(slice); }));
 }
 
 } // namespace

@@ -1,6 +1,9 @@
 #include "load.hpp"
 
+#include "report/books.hpp"
+
 #include <chrono>
+#include <stdexcept>
 #include <utility>
 
 namespace bench {
@@ -71,7 +74,7 @@ caf::behavior stuck_caller(caf::event_based_actor* self, const caf::actor& targe
 
 } // namespace
 
-system_of::config::config(std::size_t workers) {
+system_of::config::config(std::size_t workers, const std::string& policy) {
   static const bool known = [] {
     caf::init_global_meta_objects<caf::id_block::bench>();
     caf::init_global_meta_objects<caf::id_block::bulwark>();
@@ -80,9 +83,11 @@ system_of::config::config(std::size_t workers) {
   }();
   static_cast<void>(known);
   set("caf.scheduler.max-threads", workers);
+  set("caf.scheduler.policy", policy);
 }
 
-system_of::system_of(std::size_t workers) : config_(workers), system_(config_) {}
+system_of::system_of(std::size_t workers, const std::string& policy)
+    : config_(workers, policy), system_(config_) {}
 
 caf::behavior increment() {
   return {
@@ -150,6 +155,14 @@ callers guarded_target::calls_to(const caf::actor& whom, timing how) {
 
 caf::actor make_stuck(caf::actor_system& system, const caf::actor& target, std::size_t count) {
   return system.spawn(stuck_caller, target, count);
+}
+
+figure audited(bulwark::node& node, figure measured) {
+  // Some calls may be stuck on purpose.
+  const auto found = apps::find_imbalances(apps::read_books(node), false);
+  if (!found.empty())
+    throw std::runtime_error{"the books do not balance: " + found.front()};
+  return measured;
 }
 
 std::uint64_t messages_so_far(caf::actor_system& system) {

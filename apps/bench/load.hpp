@@ -1,5 +1,7 @@
 #pragma once
 
+#include "measure.hpp"
+
 #include "bulwark/all.hpp"
 
 #include <caf/all.hpp>
@@ -8,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 /// @file What the benchmarks put their load on, and how.
@@ -23,14 +26,15 @@ namespace bench {
 /// An actor system with that many workers. Makes bulwark's types known to CAF before the first.
 class system_of {
 public:
-  explicit system_of(std::size_t workers);
+  /// `policy` as in caf.scheduler.policy.
+  explicit system_of(std::size_t workers, const std::string& policy = "stealing");
 
   caf::actor_system& operator*() { return system_; }
   caf::actor_system* operator->() { return &system_; }
 
 private:
   struct config : caf::actor_system_config {
-    explicit config(std::size_t workers);
+    config(std::size_t workers, const std::string& policy);
   };
 
   config config_;
@@ -85,6 +89,9 @@ struct guarded_target {
 /// `count` requests to `target` that it never answers, made by one actor and not waited for: they are
 /// under way as long as it lives.
 caf::actor make_stuck(caf::actor_system& system, const caf::actor& target, std::size_t count);
+
+/// Gives `measured` back if the node's books balance; else throws, and there is no figure.
+figure audited(bulwark::node& node, figure measured);
 
 /// Messages that the system's actors have taken from their mailboxes so far.
 std::uint64_t messages_so_far(caf::actor_system& system);

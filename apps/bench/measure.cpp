@@ -1,5 +1,7 @@
 #include "measure.hpp"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
@@ -22,9 +24,10 @@ figure ratio(std::string id, const std::function<double()>& a, const std::functi
   a();
   b();
   for (std::size_t i = 0; i < pairs; ++i) {
-    progress(id + ": pair " + std::to_string(i + 1) + " of " + std::to_string(pairs));
     const auto of_a = a();
-    ratios.push_back(of_a / b());
+    const auto of_b = b();
+    ratios.push_back(of_a / of_b);
+    progress(fmt::format("{}: pair {} of {}: {:.4g} against {:.4g}", id, i + 1, pairs, of_a, of_b));
   }
   return summary(std::move(id), "x", std::move(ratios));
 }

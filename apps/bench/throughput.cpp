@@ -30,8 +30,10 @@ figure two_workers(const std::string& id) {
   many_guards one{1};
   many_guards two{2};
   // Throughput is the inverse of the time for a call.
-  return ratio(
+  auto result = ratio(
       id, [&] { return one.load->run(slice); }, [&] { return two.load->run(slice); });
+  audited(*one.node, result);
+  return audited(*two.node, result);
 }
 
 figure hot_guard(const std::string& id) {
@@ -41,8 +43,9 @@ figure hot_guard(const std::string& id) {
   auto guard = node.guard("hot", target, everything());
   callers through{*system, {guard}, 256, 1};
   callers bare{*system, {target}, 256, 1};
-  return ratio(
-      id, [&] { return bare.run(slice); }, [&] { return through.run(slice); });
+  return audited(node,
+                 ratio(
+                     id, [&] { return bare.run(slice); }, [&] { return through.run(slice); }));
 }
 
 } // namespace
