@@ -41,7 +41,7 @@ public:
   /// `shutdown`, `cancel`, `call`, `run`, `execute`, `change_policy`.
   ///
   /// Where memory for one more call is refused, that call is answered with errc::bulkhead_full ("no
-  /// memory for one more call"): it cost nothing, and the guard goes on. A target that drops its
+  /// memory left"): it cost nothing, and the guard goes on. A target that drops its
   /// promise of a reply counts as lost.
   ///
   /// Throws policy_error: errc::invalid_policy where a field is out of range (the text names each),

@@ -62,7 +62,7 @@ supervisor_actor::supervisor_actor(caf::actor_config& config, settings init)
       core_(self_.limits, self_.view.get(), *this, now(), id() * 0x9e3779b97f4a7c15U),
       no_memory_(caf::make_message(
           make_failure(errc::bulkhead_full,
-                       {.guard = self_.name, .last_error = "no memory for one more call"}))) {}
+                       {.guard = self_.name, .last_error = "no memory left"}))) {}
 
 const char* supervisor_actor::name() const {
   return "bulwark.supervisor";
@@ -181,7 +181,6 @@ caf::behavior supervisor_actor::own_messages() {
       },
       [this](change_policy_atom, const bulkhead_policy& policy) {
         self_.limits.queue_timeout = policy.queue_timeout;
-        core_.change_limits(self_.limits);
       },
       [this](get_stats_atom) { return stats(); },
       [this](shutdown_atom) { return shut_down(false); },

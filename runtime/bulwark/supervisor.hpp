@@ -131,7 +131,8 @@ public:
     bool keeps_worker = false; ///< A function: holds its permit until it returns.
   };
 
-  /// `view` may be null where limits.breaker is false. `view` and `effects` outlive the supervisor.
+  /// `view` may be null where limits.breaker is false. All three outlive the supervisor. The owner may
+  /// change its limits: for calls and attempts that begin from then on.
   supervisor(const supervisor_limits& limits, const circuit_view* view, supervisor_effects& effects,
              instant now, std::uint64_t seed);
 
@@ -181,9 +182,6 @@ public:
   /// Refuses new calls with errc::shutting_down. Calls in progress finish where `finish`, else they
   /// are answered with errc::shutting_down.
   void shut_down(bool finish, instant now);
-
-  /// Takes new numbers: for calls and attempts that begin from now on.
-  void change_limits(const supervisor_limits& limits) noexcept { limits_ = limits; }
 
   /// Calls that have no answer yet.
   [[nodiscard]] std::uint64_t live() const noexcept { return books_.calls.in_flight; }
@@ -237,7 +235,7 @@ private:
     timespan retry_after{0};
   };
 
-  supervisor_limits limits_;
+  const supervisor_limits& limits_;
   const circuit_view* view_;
   supervisor_effects& effects_;
   random_stream random_;

@@ -127,7 +127,7 @@ void check_every_allocation(std::int32_t in_flight, const guard_policy& policy) 
       ++refusals;
       CHECK(result.rejected == 1);
       CHECK(report_of(result.error)->guard == "db");
-      CHECK(to_string(result.error).find("no memory for one more call") != std::string::npos);
+      CHECK(to_string(result.error).find("no memory left") != std::string::npos);
     }
   }
   CHECK(refusals > 0);

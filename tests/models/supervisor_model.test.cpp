@@ -292,7 +292,7 @@ attempt_id attempt_of(ticket_id ticket) {
 // -- a station ------------------------------------------------------------------------
 
 station::station(world& all_of, std::size_t index, const supervisor_limits& first)
-    : all(all_of), number(index + 1), core(first, &all_of.view, *this, all_of.now, index) {
+    : all(all_of), number(index + 1), core(limits, &all_of.view, *this, all_of.now, index) {
   use(first);
 }
 
@@ -790,7 +790,6 @@ void world::perform(const command& next) {
   }
   case action::change_policy:
     to.use(limits_of(digit(1U << 20U), to.limits.breaker, to.limits.bulkhead));
-    to.core.change_limits(to.limits);
     return;
   case action::operate_breaker:
     return operate(digit(3));

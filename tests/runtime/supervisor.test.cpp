@@ -458,7 +458,7 @@ TEST_CASE("a late reply to an earlier attempt is not the answer to a later one [
 TEST_CASE("new limits are for what begins from then on [P4]", "[supervisor]") {
   recording_supervisor s{{.deadline = 5s, .attempt_timeout = 1s, .retry = exactly(2, 10ms)}};
   s.call();
-  s.core.change_limits({.deadline = 100ms, .attempt_timeout = 10ms});
+  s.limits = {.deadline = 100ms, .attempt_timeout = 10ms};
   s.pass(1s - 1ns);
   CHECK(s.answers() == 0);
   s.pass(1ns);

@@ -88,10 +88,11 @@ struct recording_supervisor {
   instant now{1h};
   circuit_view view;
   wish_recorder wishes;
+  supervisor_limits limits;
   supervisor core;
 
-  explicit recording_supervisor(const supervisor_limits& limits)
-      : core(limits, &view, wishes, now, 1) {}
+  explicit recording_supervisor(const supervisor_limits& first)
+      : limits(first), core(limits, &view, wishes, now, 1) {}
 
   /// Accepts a call.
   std::uint32_t call(const supervisor::call_options& options = {}) {
