@@ -60,9 +60,8 @@ supervisor_actor::supervisor_actor(caf::actor_config& config, settings init)
       self_(std::move(init)),
       message_types_(self_.target ? self_.target->get()->message_types() : std::set<std::string>{}),
       core_(self_.limits, self_.view.get(), *this, now(), id() * 0x9e3779b97f4a7c15U),
-      no_memory_(caf::make_message(
-          make_failure(errc::bulkhead_full,
-                       {.guard = self_.name, .last_error = "no memory left"}))) {}
+      no_memory_(caf::make_message(make_failure(
+          errc::bulkhead_full, {.guard = self_.name, .last_error = "no memory left"}))) {}
 
 const char* supervisor_actor::name() const {
   return "bulwark.supervisor";
@@ -374,10 +373,13 @@ void supervisor_actor::say_farewell() {
   for (auto& promise : std::exchange(shutdowns_, {}))
     promise.deliver(caf::unit);
   // Permits need no word: the bulkhead watches us, and takes back what we held.
-  for (const auto* part : {&self_.breaker, &self_.bulkhead})
-    report_books(0, caf::actor_cast<caf::strong_actor_ptr>(*part));
-  compat::tell(caf::actor_cast<caf::strong_actor_ptr>(self_.registry), stats_request{}, address(),
-               stats());
+  try {
+    for (const auto* part : {&self_.breaker, &self_.bulkhead})
+      report_books(0, caf::actor_cast<caf::strong_actor_ptr>(*part));
+    compat::tell(caf::actor_cast<caf::strong_actor_ptr>(self_.registry), stats_request{}, address(),
+                 stats());
+  } catch (const std::bad_alloc&) { // then what they last heard is what they keep
+  }
 }
 
 void supervisor_actor::BULWARK_LAST_HANDLE_GONE() {

@@ -555,8 +555,9 @@ void supervisor::cancel(std::uint32_t slot, instant now) {
   if (slot >= calls_.capacity())
     return;
   auto& c = calls_[slot];
-  if (c.state != call_state::free && c.state != call_state::abandoned)
-    stop(c, errc::cancelled, &counters::cancelled, now);
+  if (c.state == call_state::free || c.state == call_state::abandoned)
+    return;
+  stop(c, errc::cancelled, &counters::cancelled, now);
   let_follow(now);
 }
 
