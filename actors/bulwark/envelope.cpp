@@ -14,7 +14,27 @@ bool looks_sealed(const caf::message& content) noexcept {
          && must_seal_reply(content.get_as<caf::message>(0));
 }
 
+bool all_known(const caf::error& reason) {
+  if (!reason)
+    return true;
+  if (caf::query_type_name(reason.category()).empty())
+    return false;
+  const auto& context = reason.context();
+  for (std::size_t i = 0; i < context.size(); ++i) {
+    if (context.match_element<caf::error>(i) && !all_known(context.get_as<caf::error>(i)))
+      return false;
+  }
+  return true;
+}
+
 } // namespace
+
+caf::error readable(caf::error reason) {
+  if (all_known(reason))
+    return reason;
+  return caf::make_error(caf::sec::unknown_type,
+                         "an error of a type that this program does not know");
+}
 
 // All our handlers name one of our own types first.
 bool begins_with_our_type(const caf::message& content) noexcept {

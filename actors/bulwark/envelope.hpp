@@ -1,5 +1,6 @@
 #pragma once
 
+#include <caf/error.hpp>
 #include <caf/message.hpp>
 
 /// @file Payloads that a supervisor carries and must not take for its own.
@@ -31,5 +32,10 @@ namespace bulwark {
 
 /// Takes out what is in an envelope; anything else comes back as it is.
 [[nodiscard]] caf::message unseal(caf::message content);
+
+/// The error, if all of it is of types that this program knows, those in its context too; else
+/// sec::unknown_type. CAF takes any number for an error's category from another node, and would end
+/// the program when it prints it.
+[[nodiscard]] caf::error readable(caf::error reason);
 
 } // namespace bulwark

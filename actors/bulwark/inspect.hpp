@@ -176,6 +176,11 @@ bool inspect(Inspector& f, node_stats& x) {
       f.field("total", x.total), f.field("latency", x.latency));
 }
 
+template <class Inspector>
+bool inspect(Inspector& f, call_context& x) {
+  return f.object(x).fields(f.field("remaining", x.remaining), f.field("more", x.more));
+}
+
 // -- between bulwark's actors ---------------------------------------------------------------
 
 template <class Inspector>
@@ -255,6 +260,11 @@ bool inspect(Inspector& f, failed_reply& x) {
 template <class Inspector>
 bool inspect(Inspector& f, stats_request& x) {
   return f.object(x).fields(f.field("round", x.round));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, door_change& x) {
+  return f.object(x).fields(f.field("door", x.door));
 }
 
 } // namespace bulwark

@@ -1,6 +1,7 @@
 #include "bulwark/node.hpp"
 
 #include "bulwark/bulkhead_registry_actor.hpp"
+#include "bulwark/front_door_actor.hpp"
 #include "bulwark/registry_actor.hpp"
 #include "bulwark/timeout_manager_actor.hpp"
 
@@ -11,7 +12,8 @@ node::node(caf::actor_system& system)
       timeout_manager_(system.spawn<timeout_manager_actor>("timeout_manager")),
       registry_(system.spawn<registry_actor>()),
       directory_(std::make_shared<part_directory>(system, timeout_manager_, registry_)),
-      bulkhead_registry_(system.spawn<bulkhead_registry_actor>(directory_)) {
+      bulkhead_registry_(system.spawn<bulkhead_registry_actor>(directory_)),
+      front_door_(system.spawn<front_door_actor>(directory_, registry_)) {
   const auto announce = [this](std::string name, part_kind kind, const caf::actor& part) {
     compat::tell(caf::actor_cast<caf::strong_actor_ptr>(registry_), attach_atom_v,
                  part_info{.name = std::move(name),
@@ -45,6 +47,9 @@ void node::end() {
     end(part);
   // Before the timeout manager ends, so that who waits for a function is still answered in time.
   directory_->join_threads();
+  // Not by `shutdown`: callers from outside could send that too.
+  caf::anon_send_exit(front_door_, caf::exit_reason::user_shutdown);
+  self->wait_for(front_door_);
   for (const auto* part : {&bulkhead_registry_, &timeout_manager_, &registry_})
     end(*part);
 }

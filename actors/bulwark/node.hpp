@@ -68,6 +68,14 @@ public:
   [[nodiscard]] const caf::actor& timeout_manager() const noexcept { return timeout_manager_; }
   [[nodiscard]] const caf::actor& registry() const noexcept { return registry_; }
   [[nodiscard]] const caf::actor& bulkhead_registry() const noexcept { return bulkhead_registry_; }
+  /// What programs talk to that know only the messages of bulwark/protocol.hpp: on this node, or on
+  /// another, where it has been published (see bulwark/distributed.hpp). It calls guards by name,
+  /// lists parts, tells statistics, transitions and rejections; it can't be told to end anything.
+  [[nodiscard]] const caf::actor& front_door() const noexcept { return front_door_; }
+  /// Which names are taken: for what else makes guards of this node.
+  [[nodiscard]] const std::shared_ptr<part_directory>& directory() const noexcept {
+    return directory_;
+  }
   [[nodiscard]] caf::actor_system& system() const noexcept { return system_; }
 
   /// Ends everything: guards first, who answer what is in flight with errc::shutting_down, then
@@ -84,6 +92,7 @@ private:
   caf::actor registry_;
   std::shared_ptr<part_directory> directory_;
   caf::actor bulkhead_registry_;
+  caf::actor front_door_;
   std::once_flag ended_;
 
   void end();

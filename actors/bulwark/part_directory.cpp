@@ -55,6 +55,11 @@ void part_directory::close() {
   closed_ = true;
 }
 
+bool part_directory::closed() const {
+  std::lock_guard guard{mutex_};
+  return closed_;
+}
+
 void part_directory::require_open(const std::string& name) const {
   if (closed_)
     throw resilience_error{errc::shutting_down,
@@ -186,19 +191,33 @@ caf::strong_actor_ptr part_directory::guard(const std::string& name,
   if (!target)
     throw policy_error{errc::invalid_policy,
                        {.guard = name, .last_error = "the target is an invalid handle"}};
+  return spawn_guard({.name = name, .target = target}, policy);
+}
+
+caf::strong_actor_ptr part_directory::remote_guard(const std::string& name,
+                                                   supervisor_actor::peer peer,
+                                                   caf::strong_actor_ptr door,
+                                                   const guard_policy& policy) {
+  require_no_mistakes(name, find_mistakes(policy));
+  return spawn_guard({.name = name,
+                      .target = std::move(door),
+                      .remote = std::make_unique<const supervisor_actor::peer>(std::move(peer))},
+                     policy);
+}
+
+/// `init` has a name and a target; the rest comes from the policy.
+caf::strong_actor_ptr part_directory::spawn_guard(supervisor_actor::settings init,
+                                                  const guard_policy& policy) {
   std::lock_guard lock_directory{mutex_};
+  const auto name = init.name;
   require_open(name);
   forget_ended();
   if (auto i = guards_.find(name); i != guards_.end() && lock(i->second.part))
     refuse_name(part_kind::guard, name, "of that name is alive");
-  supervisor_actor::settings init{
-      .name = name,
-      .target = target,
-      .limits = {.deadline = policy.deadline, .attempt_timeout = policy.attempt_timeout},
-      .cancel = policy.cancel,
-      .timeout_manager = caf::actor_cast<caf::strong_actor_ptr>(timeout_manager_),
-      .registry = caf::actor_cast<caf::weak_actor_ptr>(registry_),
-  };
+  init.limits = {.deadline = policy.deadline, .attempt_timeout = policy.attempt_timeout};
+  init.cancel = policy.cancel;
+  init.timeout_manager = caf::actor_cast<caf::strong_actor_ptr>(timeout_manager_);
+  init.registry = caf::actor_cast<caf::weak_actor_ptr>(registry_);
   if (policy.retry) {
     init.limits.retry = limits_of(*policy.retry);
     init.retry_on = policy.retry->retry_on;
@@ -210,6 +229,12 @@ caf::strong_actor_ptr part_directory::guard(const std::string& name,
   guards_[name] = {.part = caf::actor_cast<caf::weak_actor_ptr>(result), .kept = {}};
   announce(name, part_kind::guard, result);
   return result;
+}
+
+caf::actor part_directory::find_guard(const std::string& name) const {
+  std::lock_guard guard{mutex_};
+  auto i = guards_.find(name);
+  return i == guards_.end() ? caf::actor{} : caf::actor_cast<caf::actor>(lock(i->second.part));
 }
 
 void part_directory::add_breaker(supervisor_actor::settings& init, const guard_policy& policy) {

@@ -46,8 +46,17 @@ public:
   caf::strong_actor_ptr guard(const std::string& name, const caf::strong_actor_ptr& target,
                               const guard_policy& policy);
 
+  /// The same for a guard of another node. `door`: that node's front door, null while there is no
+  /// connection.
+  caf::strong_actor_ptr remote_guard(const std::string& name, supervisor_actor::peer peer,
+                                     caf::strong_actor_ptr door, const guard_policy& policy);
+
+  /// The guard of that name; null where there is none, or it has ended.
+  [[nodiscard]] caf::actor find_guard(const std::string& name) const;
+
   /// From now on makes nothing any more: who asks gets a resilience_error, errc::shutting_down.
   void close();
+  [[nodiscard]] bool closed() const;
 
   /// All guards and parts that have not ended, guards first.
   [[nodiscard]] std::vector<caf::actor> living() const;
@@ -82,6 +91,7 @@ private:
                            const Policy& policy, bool keep, Spawn spawn);
   caf::actor spawn_circuit_breaker(const std::string& name, const circuit_breaker_policy& policy);
   caf::actor spawn_bulkhead(const std::string& name, const bulkhead_policy& policy);
+  caf::strong_actor_ptr spawn_guard(supervisor_actor::settings init, const guard_policy& policy);
   void add_breaker(supervisor_actor::settings& init, const guard_policy& policy);
   void add_bulkhead(supervisor_actor::settings& init, const guard_policy& policy);
   void announce(const std::string& name, part_kind kind, const caf::strong_actor_ptr& part);

@@ -50,6 +50,11 @@
 /// |                   | get_all_stats                           | node_stats                    |
 /// |                   | subscribe; unsubscribe                  | unit, then each event         |
 /// |                   | shutdown_all                            | unit, once all have ended     |
+/// | front door        | call, string, call_context, message     | the named guard's reply       |
+/// |                   | list                                    | vector<part_info>, no address |
+/// |                   | get_stats, string                       | node_stats of that name       |
+/// |                   | get_all_stats                           | node_stats                    |
+/// |                   | subscribe; unsubscribe                  | unit, then each event         |
 /// | a target          | cancel, uint64_t request                | none is wanted any more       |
 ///
 /// Those that guard: breaker, bulkhead, guard, timeout manager. Longer than 200 lines, for what is
@@ -170,6 +175,15 @@ struct node_stats {
   latency_histogram latency = {}; ///< The same.
 };
 
+/// What a call through a front door brings with it. A duration, for clocks differ between hosts.
+struct call_context {
+  /// What the caller has left: the guard takes the smaller of it and its deadline. 0 or less:
+  /// nothing is started, the answer is errc::timed_out. nullopt: the guard's own deadline holds.
+  std::optional<timespan> remaining = {};
+  /// Room for what comes later, by its name; what isn't known is ignored.
+  std::map<std::string, std::string> more = {};
+};
+
 /// Where a message carries a duration and there is no bound.
 inline constexpr timespan unbounded = timespan::max();
 
@@ -262,6 +276,11 @@ struct stats_request {
   std::uint64_t round = 0;
 };
 
+/// A connector tells its supervisors where their calls go from now on.
+struct door_change {
+  caf::strong_actor_ptr door = {};
+};
+
 } // namespace bulwark
 
 // -- type ids: new ones go to the end of their group, none is removed --------------------
@@ -336,6 +355,9 @@ CAF_ADD_ATOM(bulwark, bulwark, list_atom)
 CAF_ADD_ATOM(bulwark, bulwark, attach_atom)
 CAF_ADD_ATOM(bulwark, bulwark, wake_up_atom)
 CAF_ADD_ATOM(bulwark, bulwark, watch_rejections_atom)
+
+CAF_ADD_TYPE_ID(bulwark, (bulwark::call_context))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::door_change))
 
 CAF_END_TYPE_ID_BLOCK(bulwark)
 

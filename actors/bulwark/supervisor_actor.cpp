@@ -90,7 +90,7 @@ bool supervisor_actor::enqueue(caf::mailbox_element_ptr element, compat::enqueue
     element->mid = id_of(attempt_of(element->mid));
     element->sender = nullptr;
     if (element->payload.match_elements<caf::error>()) {
-      auto reason = element->payload.get_as<caf::error>(0);
+      auto reason = readable(element->payload.get_as<caf::error>(0));
       const auto lost = is_lost(reason, from_nobody);
       element->payload = caf::make_message(failed_reply{.reason = std::move(reason), .lost = lost});
     } else if (must_seal_reply(element->payload)) {
@@ -119,6 +119,9 @@ caf::behavior supervisor_actor::make_behavior() {
       send_to(*part, caf::make_message(attach_atom_v));
     }
   }
+  if (self_.remote)
+    compat::deliver(caf::actor_cast<caf::strong_actor_ptr>(self_.remote->connector), ctrl(),
+                    caf::make_message_id(), caf::make_message(attach_atom_v), context());
   return compat::make_behavior(
       [this, own = own_messages()](compat::result_visitor& visitor, caf::message& content) mutable {
         if (is_for_caf(content))
@@ -135,6 +138,9 @@ caf::behavior supervisor_actor::own_messages() {
       [this](failed_reply& reply) { take_failure(reply); },
       [this](call_atom, const caf::actor& target, caf::message& content) {
         return accept(caf::actor_cast<caf::strong_actor_ptr>(target), std::move(content), {});
+      },
+      [this](call_atom, const call_context& context, caf::message& content) {
+        return accept(std::nullopt, std::move(content), {.remaining = context.remaining});
       },
       [this](run_atom, const caf::actor& target, timespan timeout, caf::message& content) {
         return accept(caf::actor_cast<caf::strong_actor_ptr>(target), std::move(content),
@@ -167,6 +173,7 @@ caf::behavior supervisor_actor::own_messages() {
         core_.on_tick(now());
         after_event();
       },
+      [this](const door_change& change) { change_door(change.door); },
       [this](cancel_atom, std::uint64_t request) { cancel(request); },
       [this](watch_rejections_atom, bool wanted) { tells_rejections_ = wanted; },
       [this](const stats_request& request) {
@@ -278,6 +285,18 @@ void supervisor_actor::take_failure(failed_reply& reply) {
   after_event();
 }
 
+/// What is in flight went to the old door: its end may come to be known after the new one.
+void supervisor_actor::change_door(const caf::strong_actor_ptr& door) {
+  if (!self_.remote || door == self_.target)
+    return;
+  if (self_.target)
+    compat::unwatch(this, self_.target);
+  self_.target = door;
+  compat::watch(this, self_.target); // one that has been lost meanwhile is told at once
+  core_.on_target_lost(now());
+  after_event();
+}
+
 void supervisor_actor::cancel(std::uint64_t request) {
   const auto& caller = current_sender();
   const auto id = caf::make_message_id(request);
@@ -297,8 +316,11 @@ void supervisor_actor::cancel(std::uint64_t request) {
 }
 
 void supervisor_actor::on_down(const caf::down_msg& down) {
-  if (self_.target && down.source == self_.target)
+  if (self_.target && down.source == self_.target) {
+    if (self_.remote)
+      self_.target = nullptr; // until the connector has another: CAF drops what is sent to the dead
     core_.on_target_lost(now());
+  }
   if (trouble_ && trouble_->watched.erase(down.source) > 0) {
     for (std::uint32_t slot = 0; slot < records_.capacity(); ++slot) {
       if (const auto& target = records_[slot].target; target && *target && down.source == *target)
@@ -396,6 +418,7 @@ void supervisor_actor::on_exit() {
   hold_ = nullptr;
   self_.keeps_alive.clear();
   self_.target = nullptr; // it may have our handle
+  self_.remote = nullptr;
 }
 
 guard_stats supervisor_actor::stats() const {
@@ -458,7 +481,16 @@ void supervisor_actor::start_attempt(attempt_id attempt) {
   }
   // The content is shared, not copied: a target that changes it gets its own, and we keep ours.
   auto content = self_.limits.retry ? r.content : std::move(r.content);
+  if (self_.remote && !r.target)
+    content = wrapped(attempt, std::move(content));
   compat::deliver(target, ctrl(), request_id(attempt), std::move(content), context());
+}
+
+/// What a front door takes: the guard's name, the time that the attempt has, and the content.
+caf::message supervisor_actor::wrapped(attempt_id attempt, caf::message content) const {
+  return caf::make_message(call_atom_v, self_.remote->guard,
+                           call_context{.remaining = core_.time_left(attempt, now())},
+                           std::move(content));
 }
 
 const caf::strong_actor_ptr& supervisor_actor::target_of(const record& call) const noexcept {
@@ -468,8 +500,9 @@ const caf::strong_actor_ptr& supervisor_actor::target_of(const record& call) con
 /// Rare: so whether the target understands it is found out only now, and holds for targets that
 /// calls name too. But where it happens it happens in floods, to one target: asked once.
 void supervisor_actor::cut_attempt(attempt_id attempt, errc) {
-  const auto& target = target_of(records_[attempt.slot]);
-  if (!target)
+  const auto& r = records_[attempt.slot];
+  const auto& target = target_of(r);
+  if (!target || (self_.remote && !r.target)) // a front door has no table of calls
     return;
   auto& known = in_trouble();
   if (known.cut_target != target) {
@@ -525,7 +558,7 @@ caf::message supervisor_actor::failure(std::uint32_t slot, call_end end) {
 
 caf::message supervisor_actor::make_answer(std::uint32_t slot, const call_end& end) {
   // A part that is used alone has no guard.
-  const auto alone = !self_.target;
+  const auto alone = !self_.target && !self_.remote;
   failure_report report{.guard = alone ? std::string{} : self_.name,
                         .part = alone ? self_.name : std::string{},
                         .attempts = end.attempts,

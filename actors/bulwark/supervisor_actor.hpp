@@ -38,10 +38,17 @@ namespace bulwark {
 /// Carries the calls of one guard, or of one part that is used alone.
 class supervisor_actor : public caf::event_based_actor, private supervisor_effects {
 public:
+  /// A guard of another node, that calls go to through that node's front door.
+  struct peer {
+    std::string guard = {};    ///< Its name there.
+    caf::actor connector = {}; ///< Hands over the door, and a new one after each loss.
+  };
+
   struct settings {
     std::string name = {};
     caf::strong_actor_ptr target =
         {}; ///< None: each call names its own (`call`, `run`, `execute`).
+    std::unique_ptr<const peer> remote = {}; ///< Then the target is a front door, null at times.
     supervisor_limits limits = {};
     error_predicate retry_on = transient;
     error_predicate failure_on = counted;
@@ -121,6 +128,8 @@ private:
   void refuse_for_memory();
   void take_reply(caf::message_id id, caf::message& content);
   void take_failure(failed_reply& reply);
+  void change_door(const caf::strong_actor_ptr& door);
+  [[nodiscard]] caf::message wrapped(attempt_id attempt, caf::message content) const;
   void cancel(std::uint64_t request);
   void on_down(const caf::down_msg& down);
   void after_event();

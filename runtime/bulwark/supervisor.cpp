@@ -51,7 +51,9 @@ std::uint32_t supervisor::open() {
 
 void supervisor::start(std::uint32_t slot, const call_options& options, instant now) {
   auto& c = calls_[slot];
-  const auto deadline = options.deadline ? options.deadline : limits_.deadline;
+  auto deadline = options.deadline ? options.deadline : limits_.deadline;
+  if (options.remaining && (!deadline || *options.remaining < *deadline))
+    deadline = std::max(*options.remaining, timespan{0});
   c.started = now;
   c.deadline = deadline ? saturating_add(now, *deadline) : end_of_time;
   c.keeps_worker = options.keeps_worker;
@@ -59,6 +61,8 @@ void supervisor::start(std::uint32_t slot, const call_options& options, instant 
   ++books_.calls.in_flight;
   if (shutting_down_)
     finish(c, errc::shutting_down, &counters::rejected, timespan{0}, now);
+  else if (options.remaining && *options.remaining <= timespan{0}) // before a part may refuse it
+    finish(c, errc::timed_out, &counters::timed_out, timespan{0}, now);
   else
     begin_attempt(c, now);
 }
@@ -310,6 +314,12 @@ bool supervisor::on_reply(attempt_id attempt, const reply_class& reply, instant 
     fail_attempt(*c, {.error = std::nullopt, .retryable = reply->retryable}, now);
   }
   return true;
+}
+
+std::optional<timespan> supervisor::time_left(attempt_id attempt, instant now) const noexcept {
+  const auto& c = calls_[attempt.slot];
+  return is(attempt, call_state::in_flight) && c.linked() ? std::optional{c.due() - now}
+                                                          : std::nullopt;
 }
 
 void supervisor::on_lost(attempt_id attempt, instant now) {

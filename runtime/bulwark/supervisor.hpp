@@ -128,6 +128,8 @@ class supervisor {
 public:
   struct call_options {
     std::optional<timespan> deadline = std::nullopt; ///< Instead of the policy's.
+    /// What the caller itself has left: where it is less, it counts. At 0 or less nothing starts.
+    std::optional<timespan> remaining = std::nullopt;
     bool keeps_worker = false; ///< A function: holds its permit until it returns.
   };
 
@@ -163,6 +165,10 @@ public:
   /// Gives back what is unused, and from now on each permit at once. Returns how many that were:
   /// the answer to the recall carries them.
   [[nodiscard]] std::uint32_t on_recall() noexcept;
+
+  /// How long the attempt in flight has until it is cut, in whole milliseconds of the time line;
+  /// nullopt: it isn't cut.
+  [[nodiscard]] std::optional<timespan> time_left(attempt_id attempt, instant now) const noexcept;
 
   /// The attempt did not reach the target, or the target ended before it replied.
   void on_lost(attempt_id attempt, instant now);

@@ -163,6 +163,8 @@ TEST_CASE("what users are told comes back from bytes as it was [E1] [E2]", "[pro
   check(*sys, part_info{.name = "nobody", .kind = part_kind::bulkhead});
   check(*sys, std::vector<bulkhead_stats>(3));
   check(*sys, std::vector<part_info>(3));
+  check(*sys, call_context{});
+  check(*sys, call_context{.remaining = 3s, .more = {{"what", "comes later"}}});
 }
 
 TEST_CASE("policies come back from bytes as they were", "[protocol]") {
@@ -205,6 +207,7 @@ TEST_CASE("what bulwark's actors tell each other comes back from bytes as it was
   check(*sys, wake_request{.at = 3s});
   check(*sys, failed_reply{.reason = caf::make_error(target_error::busy, error_mark::transient)});
   check(*sys, stats_request{.round = 5});
+  check(*sys, door_change{});
 }
 
 TEST_CASE("statistics of a node with a merged histogram come back from bytes as they were [Y8]",

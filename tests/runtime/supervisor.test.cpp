@@ -145,6 +145,45 @@ TEST_CASE("a deadline that has passed already starts nothing [M9 T8]", "[supervi
   CHECK(s.books().attempts == 0);
 }
 
+TEST_CASE("a caller that has no time left is answered before any part is asked [D3]",
+          "[supervisor]") {
+  const auto remaining = GENERATE(as<timespan>{}, 0ns, -1ns, timespan::min());
+  recording_supervisor s{{.deadline = 5s, .breaker = true, .bulkhead = true}};
+  s.call({.remaining = remaining});
+  CHECK(s.end().error == errc::timed_out);
+  CHECK(s.end().attempts == 0);
+  CHECK(s.wishes.probes.empty());
+  CHECK(s.wishes.permit_questions.empty());
+  CHECK(s.books().calls.timed_out == 1);
+}
+
+TEST_CASE("the smaller of the deadline and what the caller has left counts [D3]", "[supervisor]") {
+  recording_supervisor s{{.deadline = 5s}};
+  s.call({.remaining = 1s});
+  CHECK(s.core.time_left(s.attempt(), s.now) == 1s);
+  s.call({.remaining = 10s});
+  CHECK(s.core.time_left(s.attempt(), s.now) == 5s);
+  s.call({.deadline = 2s, .remaining = timespan::max()});
+  CHECK(s.core.time_left(s.attempt(), s.now) == 2s);
+}
+
+TEST_CASE("what an attempt has left is the lesser of deadline and attempt timeout [D3]",
+          "[supervisor]") {
+  recording_supervisor s{{.attempt_timeout = 1s}};
+  s.call();
+  const auto unlimited = s.attempt();
+  CHECK(s.core.time_left(unlimited, s.now) == 1s);
+  s.pass(400ms);
+  CHECK(s.core.time_left(unlimited, s.now) == 600ms);
+  s.reply(unlimited, good);
+  CHECK(s.core.time_left(unlimited, s.now) == std::nullopt); // it has ended
+  s.call({.deadline = 300ms});
+  CHECK(s.core.time_left(s.attempt(), s.now) == 300ms);
+  recording_supervisor t{{}};
+  t.call();
+  CHECK(t.core.time_left(t.attempt(), t.now) == std::nullopt);
+}
+
 TEST_CASE("a call's own deadline goes before the policy's [M1]", "[supervisor]") {
   recording_supervisor s{{.deadline = 5s}};
   s.call({.deadline = 1s});

@@ -1,0 +1,41 @@
+#pragma once
+
+#include "bulwark/part_directory.hpp"
+#include "bulwark/protocol.hpp"
+
+#include <caf/all.hpp>
+
+#include <memory>
+#include <string>
+
+namespace bulwark {
+
+/// What a node shows to programs that know only its messages: guards by name, what there is, and
+/// what it has counted. It keeps no table: guards and the registry answer the callers themselves.
+///
+/// What comes in is not trusted. No message ends anything but a call, no part's address goes out,
+/// and who links to the door doesn't take it along.
+class front_door_actor : public caf::event_based_actor {
+public:
+  front_door_actor(caf::actor_config& config, std::shared_ptr<const part_directory> directory,
+                   caf::actor registry);
+
+  /// Drops what CAF sends where somebody who was linked to us has ended.
+  bool enqueue(caf::mailbox_element_ptr element, compat::enqueue_context* context) override;
+
+  const char* name() const override;
+  void on_exit() override;
+
+protected:
+  caf::behavior make_behavior() override;
+
+private:
+  std::shared_ptr<const part_directory> directory_;
+  caf::actor registry_;
+
+  caf::result<caf::message> call(const std::string& name, const call_context& context,
+                                 caf::message content);
+  caf::response_promise list();
+};
+
+} // namespace bulwark

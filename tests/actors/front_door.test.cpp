@@ -1,0 +1,288 @@
+// The front door, to a program that knows only the protocol's messages.
+#include "bulwark/front_door_actor.hpp"
+
+#include "support/guards.hpp"
+#include "support/listener.hpp"
+
+#include <algorithm>
+
+using namespace bulwark;
+using namespace bulwark_tests;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct fixture : guard_fixture {
+  caf::actor door = node->front_door();
+
+  reply_ptr call(const std::string& name, const call_context& context, caf::message content) {
+    return sys.ask(door, call_atom_v, name, context, std::move(content));
+  }
+  reply_ptr call(std::int32_t question, std::optional<timespan> remaining = {}) {
+    return call("db", {.remaining = remaining}, caf::make_message(ask_atom_v, question));
+  }
+};
+
+bool names(const caf::error& why, const std::string& name) {
+  const auto report = report_of(why);
+  return report && report->guard == name
+         && to_string(why).find("guard '" + name + "'") != std::string::npos;
+}
+
+} // namespace
+
+// -- calls ---------------------------------------------------------------------------
+
+TEST_CASE("a call through the door is answered by the guard of that name [D1] [G3]", "[door]") {
+  fixture f;
+  auto guard = f.guard(whole_policy());
+  auto answer = f.call(21);
+  CHECK(answer->count() == 0);
+  REQUIRE(f.target.log->questions.size() == 1);
+  CHECK(f.question(0) == 21);
+  f.sys.answer(f.target, 0, std::int32_t{42});
+  REQUIRE(answer->count() == 1);
+  CHECK(answer->as<std::int32_t>() == 42);
+  CHECK(f.stats(guard).calls.succeeded == 1);
+}
+
+TEST_CASE("errors of target and guard come through the door as they are [D1] [E1]", "[door]") {
+  fixture f;
+  auto guard = f.guard({.deadline = 1s});
+  auto answer = f.call(1);
+  f.sys.answer(f.target, 0, caf::make_error(target_error::broken));
+  REQUIRE(answer->count() == 1);
+  CHECK(answer->error() == target_error::broken);
+  answer = f.call(2);
+  f.sys.advance(2s);
+  CHECK(is(answer, errc::timed_out));
+  CHECK(names(answer->error(), "db"));
+}
+
+TEST_CASE("content of any type goes through the door unopened [D1]", "[door]") {
+  fixture f;
+  auto guard = f.node->guard("echo", f.sys->spawn(doubling_target), {});
+  auto answer = f.call("echo", {}, caf::make_message(payload{"as it is"}));
+  REQUIRE(answer->count() == 1);
+  CHECK(answer->as<payload>().text == "as it is");
+  answer = f.call("echo", {}, caf::make_message());
+  REQUIRE(answer->count() == 1);
+  CHECK(answer->is_error());
+  answer = f.call("echo", {}, caf::make_message(get_stats_atom_v));
+  REQUIRE(answer->count() == 1);
+  CHECK(answer->is_error()); // the target's word: the guard's statistics are no reply of its
+}
+
+TEST_CASE("a send without a request is guarded and counted too [D1] [G7]", "[door]") {
+  fixture f;
+  auto guard = f.guard({});
+  tell(f.door, call_atom_v, std::string{"db"}, call_context{},
+       caf::make_message(ask_atom_v, std::int32_t{5}));
+  f.sys.run();
+  CHECK(f.stats(guard).calls.calls == 1);
+  REQUIRE(f.target.log->questions.size() == 1);
+  f.sys.answer(f.target, 0, std::int32_t{10});
+  CHECK(f.stats(guard).calls.succeeded == 1);
+}
+
+TEST_CASE("a name that nobody has is an error that names it [D2] [E2]", "[door]") {
+  fixture f;
+  auto answer = f.call(1);
+  CHECK(is(answer, errc::unknown_name));
+  CHECK(names(answer->error(), "db"));
+  // A part is no guard.
+  f.node->circuit_breaker("breaker");
+  CHECK(is(f.call("breaker", {}, caf::make_message(ask_atom_v, 1)), errc::unknown_name));
+}
+
+TEST_CASE("a guard that has ended is unknown and its successor is found [D2]", "[door]") {
+  fixture f;
+  auto guard = f.guard({});
+  CHECK(f.call(1)->count() == 0);
+  f.sys.kill(guard);
+  CHECK(is(f.call(2), errc::unknown_name));
+  guard = f.guard({});
+  auto answer = f.call(3);
+  f.sys.answer(f.target, 1, std::int32_t{6});
+  CHECK(answer->as<std::int32_t>() == 6);
+  guard = nullptr; // nobody has its handle any more
+  f.sys.run();
+  CHECK(is(f.call(4), errc::unknown_name));
+}
+
+TEST_CASE("a node that goes down answers shutting_down at its door [D2]", "[door]") {
+  virtual_system sys;
+  auto directory = std::make_shared<part_directory>(*sys, caf::actor{}, caf::actor{});
+  auto door = sys->spawn<front_door_actor>(directory, caf::actor{});
+  const auto call = [&] {
+    return sys.ask(door, call_atom_v, std::string{"db"}, call_context{},
+                   caf::make_message(ask_atom_v, 1));
+  };
+  CHECK(is(call(), errc::unknown_name));
+  directory->close();
+  const auto answer = call();
+  CHECK(is(answer, errc::shutting_down));
+  CHECK(names(answer->error(), "db"));
+}
+
+TEST_CASE("calls in flight through the door are answered when the node ends [D2] [G5]", "[door]") {
+  virtual_system sys;
+  auto target = sys.spawn_manual();
+  reply_ptr answer;
+  caf::actor door;
+  {
+    virtual_node node{sys};
+    door = node->front_door();
+    auto guard = node->guard("db", target.handle, {});
+    answer = sys.ask(door, call_atom_v, std::string{"db"}, call_context{},
+                     caf::make_message(ask_atom_v, 1));
+    CHECK(answer->count() == 0);
+  }
+  CHECK(is(answer, errc::shutting_down));
+  CHECK(compat::has_ended(caf::actor_cast<caf::strong_actor_ptr>(door)));
+}
+
+// -- time ----------------------------------------------------------------------------
+
+TEST_CASE("the smaller of the guard's deadline and the caller's remaining time holds [D3]",
+          "[door]") {
+  fixture f;
+  auto guard = f.guard({.deadline = 5s});
+  const auto remaining = GENERATE(as<timespan>{}, 1s, 5s, 60s, unbounded);
+  const auto limit = std::min<timespan>(remaining, 5s);
+  auto answer = f.call(1, remaining);
+  f.sys.advance(limit - 1ms);
+  CHECK(answer->count() == 0);
+  f.sys.advance(3ms);
+  CHECK(is(answer, errc::timed_out));
+}
+
+TEST_CASE("remaining time holds where the guard has no deadline of its own [D3]", "[door]") {
+  fixture f;
+  auto guard = f.guard({});
+  auto bounded = f.call(1, 200ms);
+  auto free = f.call(2);
+  f.sys.advance(199ms);
+  CHECK(bounded->count() == 0);
+  f.sys.advance(3ms);
+  CHECK(is(bounded, errc::timed_out));
+  f.sys.advance(1h);
+  CHECK(free->count() == 0);
+}
+
+TEST_CASE("work whose time is up is never started whatever the parts say [D3]", "[door]") {
+  fixture f;
+  const auto remaining = GENERATE(as<timespan>{}, 0ns, -1ns, -5s, timespan::min());
+  auto guard = f.guard(whole_policy());
+  CHECK(is(f.call(1, remaining), errc::timed_out));
+  auto breaker = f.node->circuit_breaker("db", {.failure_threshold = 5, .open_for = 60s});
+  f.sys.ask(breaker, force_open_atom_v);
+  CHECK(is(f.call(2, remaining), errc::timed_out));
+  CHECK(f.target.log->questions.empty());
+  const auto calls = f.stats(guard).calls;
+  CHECK(calls.timed_out == 2);
+  CHECK(calls.balanced());
+  CHECK(f.stats(guard).attempts == 0);
+  CHECK(f.breaker_stats(breaker).calls.calls == 0);
+}
+
+TEST_CASE("time that the caller has left bounds the wait in a bulkhead's queue [D3] [B9]",
+          "[door]") {
+  fixture f;
+  auto guard =
+      f.guard({.deadline = 5s, .bulkhead = bulkhead_policy{.max_workers = 1, .queue_size = 1}});
+  auto first = f.call(1);
+  auto second = f.call(2, 100ms);
+  f.sys.advance(102ms);
+  CHECK(is(second, errc::timed_out));
+  f.sys.answer(f.target, 0, std::int32_t{2});
+  CHECK(first->as<std::int32_t>() == 2);
+  CHECK(f.target.log->questions.size() == 1);
+}
+
+// -- what there is -------------------------------------------------------------------
+
+TEST_CASE("the door lists parts by name and kind and gives no address away [D4] [D5]", "[door]") {
+  fixture f;
+  auto guard = f.guard(whole_policy());
+  const auto inside = f.sys.get<std::vector<part_info>>(f.node->registry(), list_atom_v);
+  const auto outside = f.sys.get<std::vector<part_info>>(f.door, list_atom_v);
+  REQUIRE(outside.size() == inside.size());
+  for (std::size_t i = 0; i < inside.size(); ++i) {
+    CHECK(outside[i].name == inside[i].name);
+    CHECK(outside[i].kind == inside[i].kind);
+    CHECK(inside[i].address);
+    CHECK_FALSE(outside[i].address);
+  }
+}
+
+TEST_CASE("the door tells statistics by name and of the node [D4] [Y4]", "[door]") {
+  fixture f;
+  auto guard = f.guard(whole_policy());
+  auto other = f.node->guard("other", f.sys->spawn(doubling_target), {});
+  f.sys.ask(other, ask_atom_v, 1);
+  auto stats = f.sys.get<node_stats>(f.door, get_stats_atom_v, std::string{"other"});
+  REQUIRE(stats.guards.size() == 1);
+  CHECK(stats.guards[0].calls.succeeded == 1);
+  stats = f.sys.get<node_stats>(f.door, get_stats_atom_v, std::string{"db"});
+  CHECK(stats.circuit_breakers.size() == 1);
+  stats = f.sys.get<node_stats>(f.door, get_all_stats_atom_v);
+  CHECK(stats.guards.size() == 2);
+  CHECK(stats.total.succeeded == 1);
+  CHECK(is(f.sys.ask(f.door, get_stats_atom_v, std::string{"nobody"}), errc::unknown_name));
+}
+
+TEST_CASE("subscribers at the door are told transitions and rejections [D4] [Y5]", "[door]") {
+  fixture f;
+  auto guard = f.guard({.breaker = circuit_breaker_policy{.failure_threshold = 1}});
+  auto log = std::make_shared<told>();
+  auto subscriber = f.sys->spawn(listener, f.door, log);
+  f.sys.run();
+  f.call(1);
+  f.sys.answer(f.target, 0, caf::make_error(target_error::broken));
+  CHECK(is(f.call(2), errc::circuit_open));
+  REQUIRE(log->transitions.size() == 1);
+  CHECK(log->transitions[0].to == circuit_state::open);
+  REQUIRE(log->rejections.size() == 1);
+  CHECK(log->rejections[0].guard == "db");
+  tell(subscriber, unsubscribe_atom_v);
+  f.sys.run();
+  CHECK(is(f.call(3), errc::circuit_open));
+  CHECK(log->rejections.size() == 1);
+  f.sys.kill(subscriber);
+}
+
+// -- what it doesn't do --------------------------------------------------------------
+
+TEST_CASE("nothing that comes through the door ends anything [D5] [P5]", "[door]") {
+  fixture f;
+  auto guard = f.guard(whole_policy());
+  auto outer = f.node->guard("outer", f.node->circuit_breaker("inner"), {});
+  const auto parts = f.sys.get<std::vector<part_info>>(f.door, list_atom_v).size();
+  CHECK(f.sys.ask(f.door, shutdown_atom_v)->is_error());
+  CHECK(f.sys.ask(f.door, shutdown_atom_v, true)->is_error());
+  CHECK(f.sys.ask(f.door, shutdown_all_atom_v)->is_error());
+  for (const auto* name : {"db", "outer"}) {
+    CHECK(f.call(name, {}, caf::make_message(shutdown_atom_v))->error()
+          == caf::sec::unexpected_message);
+    CHECK(f.call(name, {}, caf::make_message(shutdown_atom_v, true))->is_error());
+    CHECK(f.call(name, {}, caf::make_message(shutdown_all_atom_v))->is_error());
+  }
+  CHECK(f.sys.get<std::vector<part_info>>(f.door, list_atom_v).size() == parts);
+  auto answer = f.call(1);
+  f.sys.answer(f.target, 0, std::int32_t{2});
+  CHECK(answer->as<std::int32_t>() == 2);
+}
+
+TEST_CASE("who links to the door and ends does not take it along [D5]", "[door]") {
+  fixture f;
+  auto guest = f.sys->spawn([door = f.door](caf::event_based_actor* self) -> caf::behavior {
+    self->link_to(door);
+    return {[self](die_atom) { self->quit(caf::exit_reason::kill); }};
+  });
+  f.sys.run();
+  tell(guest, die_atom_v);
+  tell(f.door, caf::make_error(target_error::broken));
+  f.sys.run();
+  CHECK_FALSE(f.sys.ask(f.door, list_atom_v)->is_error());
+}
