@@ -5,6 +5,7 @@
 #include "bulwark/bulkhead.hpp"
 #include "bulwark/circuit_breaker.hpp"
 #include "bulwark/classification.hpp"
+#include "bulwark/distributed.hpp"
 #include "bulwark/errc.hpp"
 #include "bulwark/exceptions.hpp"
 #include "bulwark/failure_report.hpp"

@@ -68,7 +68,12 @@ private:
 ///     answer->wait();
 class real_system {
 public:
-  real_system() : system_(config_), switchboard_(system_.spawn<switchboard>()) {}
+  /// `extend`: gives the system what it has beside actors, a module of CAF.
+  explicit real_system(void (*extend)(caf::actor_system_config&) = nullptr)
+      : config_(extend), system_(config_), switchboard_(system_.spawn<switchboard>()) {}
+
+  // CAF keeps whoever has sent to another system until it ends, and waits for it.
+  ~real_system() { caf::anon_send_exit(switchboard_, caf::exit_reason::kill); }
 
   caf::actor_system& operator*() { return system_; }
   caf::actor_system* operator->() { return &system_; }
@@ -111,9 +116,11 @@ public:
 
 private:
   struct config : caf::actor_system_config {
-    config() {
+    explicit config(void (*extend)(caf::actor_system_config&)) {
       init_types();
       set("caf.logger.console.verbosity", "quiet");
+      if (extend != nullptr)
+        extend(*this);
     }
   };
 

@@ -1,0 +1,76 @@
+#pragma once
+
+#include <fcntl.h>
+#include <spawn.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <cstdint>
+#include <stdexcept>
+#include <string>
+
+extern char** environ;
+
+namespace bulwark_tests {
+
+/// tests/distributed/peer.cpp as a process: a node on a port of loopback. It ends with this object,
+/// or with us, whatever ends us.
+class peer_process {
+public:
+  peer_process() { start(false); }
+  peer_process(const peer_process&) = delete;
+  peer_process& operator=(const peer_process&) = delete;
+  ~peer_process() { kill(); }
+
+  [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
+
+  /// SIGKILL, and waits until it is gone.
+  void kill() {
+    if (id_ == 0)
+      return;
+    ::kill(id_, SIGKILL);
+    ::waitpid(id_, nullptr, 0);
+    ::close(input_);
+    id_ = 0;
+  }
+
+  /// Another process at the same port. `serves`: it answers what its predecessor kept.
+  void restart(bool serves) {
+    kill();
+    start(serves);
+  }
+
+private:
+  pid_t id_ = 0;
+  int input_ = -1;
+  std::uint16_t port_ = 0;
+
+  void start(bool serves) {
+    int input[2];
+    int output[2];
+    if (::pipe2(input, O_CLOEXEC) != 0 || ::pipe2(output, O_CLOEXEC) != 0)
+      throw std::runtime_error{"no pipes for the peer"};
+    posix_spawn_file_actions_t actions;
+    ::posix_spawn_file_actions_init(&actions);
+    ::posix_spawn_file_actions_adddup2(&actions, input[0], STDIN_FILENO);
+    ::posix_spawn_file_actions_adddup2(&actions, output[1], STDOUT_FILENO);
+    std::string words[] = {TEST_PEER, "--port=" + std::to_string(port_),
+                           serves ? "--serves=1" : "--serves=0"};
+    char* arguments[] = {words[0].data(), words[1].data(), words[2].data(), nullptr};
+    const auto failed = ::posix_spawn(&id_, TEST_PEER, &actions, nullptr, arguments, environ);
+    ::posix_spawn_file_actions_destroy(&actions);
+    ::close(input[0]);
+    ::close(output[1]);
+    input_ = input[1];
+    std::string line;
+    for (char c = 0; failed == 0 && ::read(output[0], &c, 1) == 1 && c != '\n';)
+      line += c;
+    ::close(output[0]);
+    if (line.empty())
+      throw std::runtime_error{"the peer does not start"};
+    port_ = static_cast<std::uint16_t>(std::stoi(line));
+  }
+};
+
+} // namespace bulwark_tests
