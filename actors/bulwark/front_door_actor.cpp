@@ -14,6 +14,12 @@ bool ends_something(const caf::message& content) {
              || content.match_element<shutdown_all_atom>(0));
 }
 
+void remove_addresses(node_stats&) {} // it has none
+void remove_addresses(std::vector<part_info>& parts) {
+  for (auto& part : parts)
+    part.address = {};
+}
+
 } // namespace
 
 front_door_actor::front_door_actor(caf::actor_config& config,
@@ -44,19 +50,11 @@ caf::behavior front_door_actor::make_behavior() {
   return {
       [this](call_atom, const std::string& name, const call_context& context,
              caf::message& content) { return call(name, context, std::move(content)); },
-      [this](list_atom) { return list(); },
-      [this](get_stats_atom, const std::string& name) {
-        return compat::forward(this, registry_, caf::make_message(get_atom_v, name));
-      },
-      [this](get_all_stats_atom what) {
-        return compat::forward(this, registry_, caf::make_message(what));
-      },
-      [this](subscribe_atom what) {
-        return compat::forward(this, registry_, caf::make_message(what));
-      },
-      [this](unsubscribe_atom what) {
-        return compat::forward(this, registry_, caf::make_message(what));
-      },
+      [this](list_atom what) { return ask<std::vector<part_info>>(what); },
+      [this](get_stats_atom, const std::string& name) { return ask<node_stats>(get_atom_v, name); },
+      [this](get_all_stats_atom what) { return ask<node_stats>(what); },
+      [this](subscribe_atom what) { tell_registry(caf::make_message(what)); },
+      [this](unsubscribe_atom what) { tell_registry(caf::make_message(what)); },
   };
 }
 
@@ -65,24 +63,30 @@ front_door_actor::call(const std::string& name, const call_context& context, caf
   if (ends_something(content))
     return caf::make_error(caf::sec::unexpected_message, "not through the front door");
   if (auto guard = directory_->find_guard(name))
-    return compat::forward(this, guard,
-                           caf::make_message(call_atom_v, context, std::move(content)));
+    return compat::forward(
+        this, guard, caf::make_message(call_atom_v, context, caf::actor{this}, std::move(content)));
   return make_failure(directory_->closed() ? errc::shutting_down : errc::unknown_name,
                       {.guard = name});
 }
 
-/// The registry's, without addresses: who has a part's address can send it anything.
-caf::response_promise front_door_actor::list() {
+/// The registry's answer in our name: who gets an answer knows its sender, and can send it anything.
+template <class Answer, class... Question>
+caf::response_promise front_door_actor::ask(Question... question) {
   auto promise = make_response_promise();
-  compat::request(this, registry_, list_atom_v)
+  compat::request(this, registry_, std::move(question)...)
       .then(
-          [promise](std::vector<part_info>& parts) mutable {
-            for (auto& part : parts)
-              part.address = {};
-            promise.deliver(std::move(parts));
+          [promise](Answer& answer) mutable {
+            remove_addresses(answer);
+            promise.deliver(std::move(answer));
           },
           [promise](caf::error& why) mutable { promise.deliver(std::move(why)); });
   return promise;
+}
+
+/// In the sender's name, who is meant, and without an answer to it, which is ours.
+void front_door_actor::tell_registry(caf::message content) {
+  compat::deliver(caf::actor_cast<caf::strong_actor_ptr>(registry_), current_sender(),
+                  caf::make_message_id(), std::move(content), context());
 }
 
 void front_door_actor::on_exit() {

@@ -11,10 +11,10 @@
 namespace bulwark {
 
 /// What a node shows to programs that know only its messages: guards by name, what there is, and
-/// what it has counted. It keeps no table: guards and the registry answer the callers themselves.
+/// what it has counted. It keeps no table of calls: guards answer the callers themselves, in its name.
 ///
-/// What comes in is not trusted. No message ends anything but a call, no part's address goes out,
-/// and who links to the door doesn't take it along.
+/// What comes in is not trusted. No message ends anything but a call, the address of no part goes
+/// out, not even as an answer's sender, and who links to the door doesn't take it along.
 class front_door_actor : public caf::event_based_actor {
 public:
   front_door_actor(caf::actor_config& config, std::shared_ptr<const part_directory> directory,
@@ -35,7 +35,9 @@ private:
 
   caf::result<caf::message> call(const std::string& name, const call_context& context,
                                  caf::message content);
-  caf::response_promise list();
+  template <class Answer, class... Question>
+  caf::response_promise ask(Question... question);
+  void tell_registry(caf::message content);
 };
 
 } // namespace bulwark

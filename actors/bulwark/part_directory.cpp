@@ -201,7 +201,7 @@ caf::strong_actor_ptr part_directory::remote_guard(const std::string& name,
   require_no_mistakes(name, find_mistakes(policy));
   return spawn_guard({.name = name,
                       .target = std::move(door),
-                      .remote = std::make_unique<const supervisor_actor::peer>(std::move(peer))},
+                      .remote = std::make_unique<supervisor_actor::peer>(std::move(peer))},
                      policy);
 }
 

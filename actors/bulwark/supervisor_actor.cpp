@@ -2,6 +2,7 @@
 #include "bulwark/supervisor_actor.hpp"
 
 #include "bulwark/envelope.hpp"
+#include "bulwark/reply_port_actor.hpp"
 
 #include <algorithm>
 #include <exception>
@@ -119,9 +120,12 @@ caf::behavior supervisor_actor::make_behavior() {
       send_to(*part, caf::make_message(attach_atom_v));
     }
   }
-  if (self_.remote)
+  if (self_.remote) {
+    self_.remote->replies_to = caf::actor_cast<caf::strong_actor_ptr>(
+        home_system().spawn<reply_port_actor>(caf::weak_actor_ptr{ctrl()}));
     compat::deliver(caf::actor_cast<caf::strong_actor_ptr>(self_.remote->connector), ctrl(),
                     caf::make_message_id(), caf::make_message(attach_atom_v), context());
+  }
   return compat::make_behavior(
       [this, own = own_messages()](compat::result_visitor& visitor, caf::message& content) mutable {
         if (is_for_caf(content))
@@ -139,8 +143,10 @@ caf::behavior supervisor_actor::own_messages() {
       [this](call_atom, const caf::actor& target, caf::message& content) {
         return accept(caf::actor_cast<caf::strong_actor_ptr>(target), std::move(content), {});
       },
-      [this](call_atom, const call_context& context, caf::message& content) {
-        return accept(std::nullopt, std::move(content), {.remaining = context.remaining});
+      [this](call_atom, const call_context& context, const caf::actor& door,
+             caf::message& content) {
+        return accept(std::nullopt, std::move(content), {.remaining = context.remaining},
+                      caf::actor_cast<caf::strong_actor_ptr>(door));
       },
       [this](run_atom, const caf::actor& target, timespan timeout, caf::message& content) {
         return accept(caf::actor_cast<caf::strong_actor_ptr>(target), std::move(content),
@@ -208,12 +214,13 @@ void supervisor_actor::carry(caf::message& content) {
 
 caf::delegated<caf::message> supervisor_actor::accept(std::optional<caf::strong_actor_ptr> target,
                                                       caf::message content,
-                                                      const supervisor::call_options& options) {
+                                                      const supervisor::call_options& options,
+                                                      caf::strong_actor_ptr door) {
   std::uint32_t slot = 0;
   try {
-    slot = take_slot(std::move(target), std::move(content));
+    slot = take_slot(std::move(target), std::move(content), door);
   } catch (const std::bad_alloc&) {
-    refuse_for_memory();
+    refuse_for_memory(door);
     return {};
   }
   // From here on the answer is ours: where an exception ends us, CAF would give one more.
@@ -231,11 +238,13 @@ caf::delegated<caf::message> supervisor_actor::accept(std::optional<caf::strong_
 
 /// Stores what belongs to the call that is being handled. Strong exception guarantee.
 std::uint32_t supervisor_actor::take_slot(std::optional<caf::strong_actor_ptr> target,
-                                          caf::message content) {
+                                          caf::message content, const caf::strong_actor_ptr& door) {
   auto& element = *current_mailbox_element();
   const auto slot = core_.open();
   try {
     records_.reserve_for(slot);
+    if (door)
+      in_trouble().door = door;
     if (trouble_)
       trouble_->requests.insert(element.sender, element.mid, slot);
     if (target && *target && *target != self_.target
@@ -248,18 +257,27 @@ std::uint32_t supervisor_actor::take_slot(std::optional<caf::strong_actor_ptr> t
   // Moved: nobody needs the sender any more, and to count its handles up and down costs something.
   records_[slot] = {.caller = std::move(element.sender),
                     .id = element.mid,
-                    .target = std::move(target),
+                    .target = target ? std::move(*target) : nullptr,
+                    .names_target = target.has_value(),
+                    .through_door = door != nullptr,
                     .content = std::move(content),
                     .last_error = {}};
   return slot;
 }
 
+/// A caller from outside is not to know us: it could tell us to end, and CAF would keep us alive
+/// for it.
+caf::strong_actor_ptr supervisor_actor::sender_for(const record& call) {
+  return call.through_door ? in_trouble().door : caf::strong_actor_ptr{ctrl()};
+}
+
 /// A refusal like that of a full bulkhead: it cost nothing, and coming again later may help.
-void supervisor_actor::refuse_for_memory() {
+void supervisor_actor::refuse_for_memory(const caf::strong_actor_ptr& door) {
   auto& element = *current_mailbox_element();
   core_.count_refused();
   if (element.mid.is_request())
-    compat::deliver(element.sender, ctrl(), element.mid.response_id(), no_memory_, context());
+    compat::deliver(element.sender, door ? door : caf::strong_actor_ptr{ctrl()},
+                    element.mid.response_id(), no_memory_, context());
   element.mid.mark_as_answered();
 }
 
@@ -323,7 +341,7 @@ void supervisor_actor::on_down(const caf::down_msg& down) {
   }
   if (trouble_ && trouble_->watched.erase(down.source) > 0) {
     for (std::uint32_t slot = 0; slot < records_.capacity(); ++slot) {
-      if (const auto& target = records_[slot].target; target && *target && down.source == *target)
+      if (const auto& target = records_[slot].target; target && down.source == target)
         core_.on_target_lost(slot, now());
     }
   }
@@ -367,7 +385,7 @@ void supervisor_actor::answer_the_rest() {
     auto& r = records_[slot];
     try {
       if (r.caller && r.id.is_request())
-        compat::deliver(r.caller, ctrl(), r.id.response_id(), failure(slot, end), context());
+        compat::deliver(r.caller, sender_for(r), r.id.response_id(), failure(slot, end), context());
     } catch (...) { // the others shall have theirs
     }
     r = record{};
@@ -418,6 +436,8 @@ void supervisor_actor::on_exit() {
   hold_ = nullptr;
   self_.keeps_alive.clear();
   self_.target = nullptr; // it may have our handle
+  if (self_.remote)
+    caf::anon_send_exit(self_.remote->replies_to, caf::exit_reason::user_shutdown);
   self_.remote = nullptr;
 }
 
@@ -481,9 +501,11 @@ void supervisor_actor::start_attempt(attempt_id attempt) {
   }
   // The content is shared, not copied: a target that changes it gets its own, and we keep ours.
   auto content = self_.limits.retry ? r.content : std::move(r.content);
-  if (self_.remote && !r.target)
-    content = wrapped(attempt, std::move(content));
-  compat::deliver(target, ctrl(), request_id(attempt), std::move(content), context());
+  if (self_.remote && !r.names_target)
+    compat::deliver(target, self_.remote->replies_to, request_id(attempt),
+                    wrapped(attempt, std::move(content)), context());
+  else
+    compat::deliver(target, ctrl(), request_id(attempt), std::move(content), context());
 }
 
 /// What a front door takes: the guard's name, the time that the attempt has, and the content.
@@ -494,7 +516,7 @@ caf::message supervisor_actor::wrapped(attempt_id attempt, caf::message content)
 }
 
 const caf::strong_actor_ptr& supervisor_actor::target_of(const record& call) const noexcept {
-  return call.target ? *call.target : self_.target;
+  return call.names_target ? call.target : self_.target;
 }
 
 /// Rare: so whether the target understands it is found out only now, and holds for targets that
@@ -502,7 +524,7 @@ const caf::strong_actor_ptr& supervisor_actor::target_of(const record& call) con
 void supervisor_actor::cut_attempt(attempt_id attempt, errc) {
   const auto& r = records_[attempt.slot];
   const auto& target = target_of(r);
-  if (!target || (self_.remote && !r.target)) // a front door has no table of calls
+  if (!target || (self_.remote && !r.names_target)) // a front door has no table of calls
     return;
   auto& known = in_trouble();
   if (known.cut_target != target) {
@@ -533,7 +555,7 @@ void supervisor_actor::answer(std::uint32_t slot, const call_end& end) {
                                  .when = now().time_since_epoch()});
   if (r.id.is_request()) {
     auto content = end.error ? failure(slot, end) : std::move(reply_);
-    compat::deliver(r.caller, ctrl(), r.id.response_id(), std::move(content), context());
+    compat::deliver(r.caller, sender_for(r), r.id.response_id(), std::move(content), context());
   }
   if (trouble_)
     trouble_->requests.erase(r.caller, r.id);

@@ -40,15 +40,16 @@ class supervisor_actor : public caf::event_based_actor, private supervisor_effec
 public:
   /// A guard of another node, that calls go to through that node's front door.
   struct peer {
-    std::string guard = {};    ///< Its name there.
-    caf::actor connector = {}; ///< Hands over the door, and a new one after each loss.
+    std::string guard = {};                ///< Its name there.
+    caf::actor connector = {};             ///< Hands over the door, and a new one after each loss.
+    caf::strong_actor_ptr replies_to = {}; ///< Our name on other nodes: see reply_port_actor.hpp.
   };
 
   struct settings {
     std::string name = {};
     caf::strong_actor_ptr target =
         {}; ///< None: each call names its own (`call`, `run`, `execute`).
-    std::unique_ptr<const peer> remote = {}; ///< Then the target is a front door, null at times.
+    std::unique_ptr<peer> remote = {}; ///< Then the target is a front door, null at times.
     supervisor_limits limits = {};
     error_predicate retry_on = transient;
     error_predicate failure_on = counted;
@@ -85,7 +86,9 @@ private:
   struct record {
     caf::strong_actor_ptr caller;
     caf::message_id id;
-    std::optional<caf::strong_actor_ptr> target; // none: the guard's own
+    caf::strong_actor_ptr target; // where the call names one: else it is the guard's own
+    bool names_target = false;
+    bool through_door = false; // from outside: answered in the front door's name
     caf::message content;
     caf::error last_error;
   };
@@ -101,6 +104,7 @@ private:
         classes;
     caf::actor_addr cut_target; // that was last asked whether it understands `cancel`
     bool understands_cancel = false;
+    caf::strong_actor_ptr door; // of this node, where a call has come through it
   };
 
   settings self_;
@@ -121,11 +125,13 @@ private:
   [[nodiscard]] caf::behavior own_messages();
   void carry(caf::message& content);
   caf::delegated<caf::message> accept(std::optional<caf::strong_actor_ptr> target,
-                                      caf::message content,
-                                      const supervisor::call_options& options);
-  std::uint32_t take_slot(std::optional<caf::strong_actor_ptr> target, caf::message content);
+                                      caf::message content, const supervisor::call_options& options,
+                                      caf::strong_actor_ptr door = nullptr);
+  std::uint32_t take_slot(std::optional<caf::strong_actor_ptr> target, caf::message content,
+                          const caf::strong_actor_ptr& door);
   [[nodiscard]] const caf::strong_actor_ptr& target_of(const record& call) const noexcept;
-  void refuse_for_memory();
+  [[nodiscard]] caf::strong_actor_ptr sender_for(const record& call);
+  void refuse_for_memory(const caf::strong_actor_ptr& door);
   void take_reply(caf::message_id id, caf::message& content);
   void take_failure(failed_reply& reply);
   void change_door(const caf::strong_actor_ptr& door);

@@ -252,6 +252,32 @@ TEST_CASE("subscribers at the door are told transitions and rejections [D4] [Y5]
   f.sys.kill(subscriber);
 }
 
+TEST_CASE("no answer from the door has another sender than the door [D5]", "[door]") {
+  fixture f;
+  auto guard = f.guard({.deadline = 1s, .bulkhead = bulkhead_policy{.max_workers = 1}});
+  std::vector<reply_ptr> answers{f.call(1), f.call(2, 0ms), f.call(3)};
+  f.sys.answer(f.target, 0, std::int32_t{2});
+  f.sys.advance(2s);
+  answers.push_back(f.call("nobody", {}, caf::make_message(ask_atom_v, 1)));
+  answers.push_back(f.sys.ask(f.door, list_atom_v));
+  answers.push_back(f.sys.ask(f.door, get_stats_atom_v, std::string{"db"}));
+  answers.push_back(f.sys.ask(f.door, get_stats_atom_v, std::string{"nobody"}));
+  answers.push_back(f.sys.ask(f.door, get_all_stats_atom_v));
+  answers.push_back(f.sys.ask(f.door, subscribe_atom_v));
+  answers.push_back(f.sys.ask(f.door, unsubscribe_atom_v));
+  answers.push_back(f.call(4));
+  f.sys.kill(guard);
+  for (const auto& each : answers) {
+    CHECK(each->count() == 1);
+    CHECK(each->sender() == f.door.address());
+  }
+  // Who calls the guard itself knows it anyway.
+  guard = f.guard({}, "other");
+  auto answer = f.sys.ask(guard, ask_atom_v, std::int32_t{5});
+  f.sys.answer(f.target, f.target.log->questions.size() - 1, std::int32_t{10});
+  CHECK(answer->sender() == guard.address());
+}
+
 // -- what it doesn't do --------------------------------------------------------------
 
 TEST_CASE("nothing that comes through the door ends anything [D5] [P5]", "[door]") {

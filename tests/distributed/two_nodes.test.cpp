@@ -3,6 +3,7 @@
 #include "support/listener.hpp"
 #include "support/networked_system.hpp"
 
+#include <algorithm>
 #include <chrono>
 #include <future>
 #include <memory>
@@ -187,6 +188,25 @@ TEST_CASE("when the other node ends callers are answered and later ones are targ
   in_flight->wait();
   CHECK(in_flight->error() == errc::shutting_down);
   CHECK(f.here.ask(db, ask_atom_v, std::int32_t{2})->error() == errc::target_lost);
+}
+
+TEST_CASE("guards that have called or answered another node still end with their last handle [G16] "
+          "[D7]",
+          "[distributed]") {
+  fixture f;
+  auto guard = f.their_node->guard("db", (*f.there).spawn(doubling_target), {});
+  auto db = f.remote.guard("db");
+  CHECK(f.here.get<std::int32_t>(db, ask_atom_v, std::int32_t{21}) == 42);
+  CHECK(f.here.ask(db, ask_atom_v, std::int32_t{-1})->is_error());
+  db = nullptr;
+  guard = nullptr;
+  const auto guards = [](real_system& sys, const caf::actor& registry) {
+    const auto parts = sys.get<std::vector<part_info>>(registry, list_atom_v);
+    return std::count_if(parts.begin(), parts.end(),
+                         [](const part_info& part) { return part.kind == part_kind::guard; });
+  };
+  while (guards(f.here, f.node.registry()) > 0 || guards(f.there, f.their_node->registry()) > 0)
+    continue; // each answer is an event
 }
 
 TEST_CASE("two nodes guard each other's guards [D7]", "[distributed]") {

@@ -14,9 +14,10 @@ namespace bulwark_tests {
 /// What came back for one request: every answer, for there must be exactly one.
 class reply {
 public:
-  void add(caf::message answer) {
+  void add(caf::message answer, const caf::strong_actor_ptr& sender = nullptr) {
     {
       std::lock_guard guard{mutex_};
+      sender_ = caf::actor_cast<caf::actor_addr>(sender);
       answers_.push_back(std::move(answer));
     }
     changed_.notify_all();
@@ -44,6 +45,12 @@ public:
     return message.size() == 1 && message.match_element<caf::error>(0);
   }
 
+  /// Who gave the latest answer.
+  [[nodiscard]] caf::actor_addr sender() const {
+    std::lock_guard guard{mutex_};
+    return sender_;
+  }
+
   /// An error that is none where the answer is a value.
   [[nodiscard]] caf::error error() const {
     return is_error() ? content().get_as<caf::error>(0) : caf::error{};
@@ -61,6 +68,7 @@ private:
   mutable std::mutex mutex_;
   mutable std::condition_variable changed_;
   std::vector<caf::message> answers_;
+  caf::actor_addr sender_;
 };
 
 using reply_ptr = std::shared_ptr<reply>;
@@ -79,7 +87,7 @@ public:
   bool enqueue(caf::mailbox_element_ptr element,
                bulwark::compat::enqueue_context* context) override {
     if (element->mid.is_response()) {
-      result_->add(std::move(element->payload));
+      result_->add(std::move(element->payload), element->sender);
       return true;
     }
     return caf::event_based_actor::enqueue(std::move(element), context);
