@@ -14,7 +14,7 @@ constexpr permit probe_of_seven{.generation = 7, .probe = 3};
 
 // A call that the breaker let probe, in half-open, generation 7.
 struct probing : recording_supervisor {
-  explicit probing(supervisor_limits limits) : recording_supervisor(limits) {
+  explicit probing(const supervisor_limits& first) : recording_supervisor(first) {
     show(circuit_state::half_open, 7);
     call();
     REQUIRE(wishes.probes.size() == 1);
