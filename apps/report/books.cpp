@@ -3,7 +3,9 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <stdexcept>
+#include <thread>
 
 namespace apps {
 
@@ -78,6 +80,16 @@ bulwark::node_stats read_books(bulwark::node& node) {
       .receive([&](bulwark::node_stats& stats) { result = std::move(stats); },
                [](const caf::error& reason) { throw std::runtime_error{to_string(reason)}; });
   return result;
+}
+
+bulwark::node_stats read_books_at_rest(bulwark::node& node, bulwark::timespan patience) {
+  const auto give_up = std::chrono::steady_clock::now() + patience;
+  auto stats = read_books(node);
+  while (!find_imbalances(stats, true).empty() && std::chrono::steady_clock::now() < give_up) {
+    std::this_thread::sleep_for(std::chrono::milliseconds{20});
+    stats = read_books(node);
+  }
+  return stats;
 }
 
 std::vector<std::string> find_imbalances(const bulwark::node_stats& stats, bool at_rest) {

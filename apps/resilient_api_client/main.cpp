@@ -6,10 +6,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 #include <mutex>
-#include <thread>
 
 namespace {
 
@@ -49,19 +47,6 @@ void print(const apps::load_report& report, const bulwark::node_stats& stats) {
                sockets.abandoned);
 }
 
-// The books when the last socket has been given back: a call that timed out has its answer before. They
-// are balanced at any time, so whoever waits too long sees true ones too.
-bulwark::node_stats read_books_at_rest(bulwark::node& node, bulwark::timespan patience) {
-  const auto give_up = std::chrono::steady_clock::now() + patience;
-  auto stats = apps::read_books(node);
-  while (!apps::find_imbalances(stats, true).empty()
-         && std::chrono::steady_clock::now() < give_up) {
-    std::this_thread::sleep_for(std::chrono::milliseconds{5});
-    stats = apps::read_books(node);
-  }
-  return stats;
-}
-
 int run(const apps::client_options& options) {
   caf::actor_system_config config;
   caf::actor_system system{config};
@@ -83,7 +68,7 @@ int run(const apps::client_options& options) {
           system, safe_server,
           {.path = path, .requests = options.requests, .concurrency = options.concurrency})
           .get();
-  const auto stats = read_books_at_rest(node, patience + std::chrono::seconds{1});
+  const auto stats = apps::read_books_at_rest(node, patience + std::chrono::seconds{1});
   print(report, stats);
   auto findings = apps::find_imbalances(stats, true);
   if (report.calls != options.requests || stats.total.calls != report.calls)

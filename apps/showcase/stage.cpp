@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <thread>
 
 namespace showcase {
 
@@ -153,14 +152,8 @@ std::string to_text(const caf::error& reason) {
 
 void stage::close_the_books() {
   title("books", "what the registry has, and whether it adds up");
-  // A function that was given up still runs, and holds its worker, until its socket gives up too.
-  auto stats = apps::read_books(node_);
-  auto findings = apps::find_imbalances(stats, true);
-  for (const auto last = now() + 3s; !findings.empty() && now() < last;) {
-    std::this_thread::sleep_for(20ms);
-    stats = apps::read_books(node_);
-    findings = apps::find_imbalances(stats, true);
-  }
+  const auto stats = apps::read_books_at_rest(node_, 3s);
+  const auto findings = apps::find_imbalances(stats, true);
   {
     std::lock_guard guard{printing_};
     fmt::print("{}", apps::to_table(stats));
