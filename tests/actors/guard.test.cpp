@@ -308,6 +308,19 @@ TEST_CASE("a send that wants no reply is timed out and counted too [G7]", "[guar
   CHECK(f.stats(guard).calls.timed_out == 1);
 }
 
+TEST_CASE(
+    "a message that begins with a word of bulwark but is none of its own is the target's [G1]",
+    "[guard]") {
+  guard_fixture f;
+  auto target = f.sys->spawn([]() -> caf::behavior {
+    return {[](get_atom, std::int32_t x) { return x + 1; },
+            [](shutdown_atom, std::int32_t x) { return x + 2; }};
+  });
+  auto guard = f.node->guard("words", target, {});
+  CHECK(f.sys.get<std::int32_t>(guard, get_atom_v, std::int32_t{1}) == 2);
+  CHECK(f.sys.get<std::int32_t>(guard, shutdown_atom_v, std::int32_t{1}) == 3);
+}
+
 TEST_CASE("a guard whose handle is dropped answers what is in flight and then ends [G16]",
           "[guard]") {
   guard_fixture f;

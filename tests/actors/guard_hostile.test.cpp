@@ -1,6 +1,8 @@
 #include "support/guards.hpp"
 
 #include <algorithm>
+#include <utility>
+#include <vector>
 
 // Callers that die or take back their calls, and messages that are meant to confuse.
 
@@ -176,6 +178,25 @@ TEST_CASE("nobody can cancel another one's call and cancelling twice or late doe
   CHECK(f.stats(f.guarded).calls.cancelled == 1);
 }
 
+TEST_CASE("calls that were accepted before and after the first cancel can be cancelled [G3]",
+          "[guard]") {
+  guard_fixture f;
+  auto guard = f.guard({});
+  std::vector<std::pair<reply_ptr, caf::actor>> calls;
+  const auto call = [&] {
+    auto answer = f.sys.ask(guard, ask_atom_v, 1);
+    calls.emplace_back(answer, f.sys.last_caller());
+  };
+  call();
+  call();
+  tell_cancel(f.sys, calls[0].second, guard);
+  call();
+  tell_cancel(f.sys, calls[2].second, guard);
+  tell_cancel(f.sys, calls[1].second, guard);
+  for (const auto& [answer, caller] : calls)
+    CHECK(is(answer, errc::cancelled));
+}
+
 TEST_CASE("a target that understands cancel is told what was timed out or cancelled [M8]",
           "[guard]") {
   guard_fixture f;
@@ -233,6 +254,23 @@ TEST_CASE("a typed target whose interface has cancel is told unless the policy s
   CHECK(*told == std::vector<std::uint64_t>{ids->at(0), ids->at(2)});
   f.sys.kill(
       caf::actor_cast<caf::actor>(target)); // with its promises it holds itself alive (CAF 1.1)
+}
+
+TEST_CASE("of several targets in turn each that understands cancel is told and no other [M8]",
+          "[guard]") {
+  pool_fixture f; // its guard understands, its target doesn't
+  const auto time_out = [&](const caf::actor& target) {
+    auto run = f.sys.ask(f.node->timeout_manager(), run_atom_v, target, timespan{100ms},
+                         caf::make_message(ask_atom_v, 1));
+    f.sys.advance(200ms);
+    CHECK(is(run, errc::timed_out));
+  };
+  time_out(f.target.handle);
+  time_out(f.guarded);
+  time_out(f.target.handle);
+  time_out(f.guarded);
+  CHECK(f.stats(f.guarded).calls.cancelled == 2);
+  CHECK(f.target.log->cancelled.empty());
 }
 
 TEST_CASE("a guard that is the target of a timed call is told and frees its permit [M8]",

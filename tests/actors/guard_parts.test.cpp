@@ -444,6 +444,19 @@ TEST_CASE("a changed policy of a breaker decides what counts from then on [C15]"
   CHECK(f.breaker_stats(breaker).state == circuit_state::closed);
 }
 
+TEST_CASE("a changed policy decides about the guard's own timeouts too [C15]", "[guard]") {
+  guard_fixture f;
+  auto breaker = f.node->circuit_breaker("b", {.failure_threshold = 2});
+  auto guard = f.guard({.deadline = 1s, .breaker = breaker});
+  f.sys.ask(guard, ask_atom_v, 1);
+  f.sys.advance(2s);
+  f.sys.ask(breaker, change_policy_atom_v,
+            circuit_breaker_policy{.failure_threshold = 2, .failure_on = never});
+  f.sys.ask(guard, ask_atom_v, 2);
+  f.sys.advance(2s);
+  CHECK(f.breaker_stats(breaker).state == circuit_state::closed);
+}
+
 TEST_CASE("the books balance at every step of a call's life [K1]", "[guard]") {
   guard_fixture f;
   auto breaker = f.node->circuit_breaker("b", {.failure_threshold = 100});
