@@ -9,6 +9,7 @@
 #include "bulwark/errc.hpp"
 #include "bulwark/exceptions.hpp"
 #include "bulwark/failure_report.hpp"
+#include "bulwark/fence.hpp"
 #include "bulwark/guard.hpp"
 #include "bulwark/node.hpp"
 #include "bulwark/protocol.hpp"

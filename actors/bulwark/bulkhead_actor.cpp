@@ -25,7 +25,17 @@ attempt_id attempt_of(ticket_id ticket) noexcept {
 } // namespace
 
 bulkhead_actor::bulkhead_actor(caf::actor_config& config, settings init)
-    : caf::event_based_actor(config), self_(std::move(init)), core_(self_.policy, *this) {}
+    : caf::event_based_actor(config), self_(std::move(init)), core_(self_.policy, *this) {
+  if (!self_.of)
+    return;
+  auto view = std::make_shared<lease_view>();
+  auto& shows = *view;
+  sharing_.reset(new sharing{.when_lost = self_.of->when_lost,
+                             .line = owner_line{this, std::move(self_.of->line)},
+                             .view = std::move(view),
+                             .share = {core_, shows, static_cast<bulkhead_share_effects&>(*this),
+                                       self_.of->when_lost, now()}});
+}
 
 const char* bulkhead_actor::name() const {
   return "bulwark.bulkhead";
@@ -35,6 +45,10 @@ const char* bulkhead_actor::name() const {
 caf::behavior bulkhead_actor::make_behavior() {
   compat::ignore_errors(this);
   compat::set_down_handler(this, [this](const caf::down_msg& down) { on_down(down); });
+  if (sharing_) {
+    sharing_->line.open();
+    change_line(sharing_->line.up());
+  }
   return {
       [this](const permit_request& request) {
         with_sender([&](holder_id from) { core_.ask(from, ticket_of(request.attempt)); });
@@ -54,6 +68,20 @@ caf::behavior bulkhead_actor::make_behavior() {
             [&](holder_id) { compat::tell(current_sender(), change_policy_atom_v, self_.policy); });
       },
       [this](const books_report& report) { holders_.on_report(report); },
+      [this](const share_grant& grant) {
+        if (sharing_)
+          sharing_->share.on_grant(grant, now());
+        after_event();
+      },
+      [this](const door_change& change) {
+        if (sharing_ && sharing_->line.change(change.door))
+          change_line(true);
+      },
+      [this](wake_up_atom) {
+        if (sharing_)
+          sharing_->armed = end_of_time;
+        after_event();
+      },
       [this](call_atom, const caf::actor& target, const caf::message& content) {
         return carry(caf::make_message(call_atom_v, target, content));
       },
@@ -106,7 +134,13 @@ void bulkhead_actor::with_sender(F f) {
   }
 }
 
+instant bulkhead_actor::now() const {
+  return instant{home_system().clock().now().time_since_epoch()};
+}
+
 void bulkhead_actor::on_down(const caf::down_msg& down) {
+  if (sharing_ && sharing_->line.on_down(down.source))
+    change_line(false);
   if (!holders_.on_down(down.source))
     return;
   const auto id = ids_[down.source];
@@ -137,6 +171,31 @@ void bulkhead_actor::recall(holder_id holder, std::uint64_t round) {
   tell_holder(holder, lease_recall{.round = round});
 }
 
+// -- a share of another node's bulkhead --------------------------------------------------------
+
+void bulkhead_actor::change_line(bool up) {
+  sharing_->share.on_line(up, now());
+  after_event();
+}
+
+void bulkhead_actor::report(const share_report& report) {
+  sharing_->line.send(report);
+}
+
+void bulkhead_actor::policy_changed(const bulkhead_policy& policy) {
+  publish_policy(policy);
+}
+
+void bulkhead_actor::keep_up_share() {
+  auto& [when_lost, line, view, share, armed] = *sharing_;
+  share.on_change(now());
+  if (const auto due = share.due(); due < armed) {
+    armed = due;
+    compat::deliver(self_.timeout_manager, ctrl(), caf::make_message_id(),
+                    caf::make_message(wake_request{.at = due.time_since_epoch()}), context());
+  }
+}
+
 // -- functions ------------------------------------------------------------------------------
 
 caf::actor bulkhead_actor::supervisor() {
@@ -146,6 +205,7 @@ caf::actor bulkhead_actor::supervisor() {
         .limits = {.bulkhead = true, .queue_timeout = self_.policy.queue_timeout},
         .bulkhead_name = self_.name,
         .bulkhead = caf::weak_actor_ptr{ctrl()},
+        .lease = lease(),
         .timeout_manager = self_.timeout_manager,
     });
     // Not only at its first word: who asks for our books must hear of what it is about to carry.
@@ -210,12 +270,14 @@ void bulkhead_actor::when_settled(F then) {
   core_.recall_all();
   // A holder answers in order: its books come after its permits, and after its wishes for more.
   holders_.gather(this, [this, then]() mutable {
-    core_.lease_extras(--counting_ == 0);
+    core_.lease_extras(--counting_ == 0 && (!sharing_ || sharing_->share.may_keep()));
     then();
   });
 }
 
 void bulkhead_actor::after_event() {
+  if (sharing_)
+    keep_up_share();
   if (!core_.shutting_down() || core_.leased() > 0 || core_.queued() > 0)
     return;
   if (supervisor_) {
@@ -249,17 +311,24 @@ caf::response_promise bulkhead_actor::shut_down(bool wait) {
 }
 
 caf::result<void> bulkhead_actor::change_policy(const bulkhead_policy& policy) {
+  if (sharing_)
+    return make_failure(errc::invalid_policy,
+                        {.part = self_.name, .last_error = "the policy is its owner's to change"});
   if (const auto mistakes = find_mistakes(policy); !mistakes.empty())
     return make_failure(errc::invalid_policy,
                         {.part = self_.name, .last_error = to_string(mistakes)});
+  core_.change_policy(policy);
+  publish_policy(policy);
+  return caf::unit;
+}
+
+void bulkhead_actor::publish_policy(const bulkhead_policy& policy) {
   {
     std::lock_guard guard{policy_mutex_};
     self_.policy = policy;
   }
-  core_.change_policy(policy);
   for (const auto& holder : holders_.addresses())
     compat::tell(caf::actor_cast<caf::strong_actor_ptr>(holder), change_policy_atom_v, policy);
-  return caf::unit;
 }
 
 bulkhead_stats bulkhead_actor::stats() const {
@@ -283,6 +352,8 @@ void bulkhead_actor::on_exit() {
     promise.deliver(caf::unit);
   supervisor_ = nullptr;
   pool_ = nullptr;
+  if (sharing_)
+    sharing_->line.close();
 }
 
 } // namespace bulwark

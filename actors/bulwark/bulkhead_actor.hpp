@@ -1,7 +1,9 @@
 #pragma once
 
 #include "bulwark/bulkhead.hpp"
+#include "bulwark/bulkhead_share.hpp"
 #include "bulwark/holders.hpp"
+#include "bulwark/owner_line.hpp"
 #include "bulwark/protocol.hpp"
 #include "bulwark/worker_pool.hpp"
 
@@ -9,6 +11,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -16,14 +19,23 @@
 namespace bulwark {
 
 /// The actor that owns a bulkhead. What it answers: protocol.hpp; how it decides: bulkhead.hpp.
-class bulkhead_actor : public caf::event_based_actor, private bulkhead_effects {
+class bulkhead_actor : public caf::event_based_actor,
+                       private bulkhead_effects,
+                       private bulkhead_share_effects {
 public:
+  /// Another node's bulkhead that this one stands for.
+  struct owner {
+    owner_line::settings line = {};
+    owner_lost when_lost = owner_lost::local;
+  };
+
   struct settings {
     std::string name;
     bulkhead_policy policy; ///< Requires: has no mistakes.
     caf::strong_actor_ptr timeout_manager;
     caf::weak_actor_ptr registry;
     std::shared_ptr<worker_pool> threads; ///< For `execute`; joined by the node.
+    std::optional<owner> of = {};         ///< Then `policy` is what the owner says.
   };
 
   bulkhead_actor(caf::actor_config& config, settings init);
@@ -37,6 +49,16 @@ public:
     return self_.policy;
   }
 
+  /// Until when permits are good, null where they always are. Thread-safe.
+  [[nodiscard]] std::shared_ptr<const lease_view> lease() const noexcept {
+    return sharing_ ? sharing_->view : nullptr;
+  }
+
+  /// What was asked of it where another node owns it. Thread-safe.
+  [[nodiscard]] std::optional<owner_lost> when_lost() const noexcept {
+    return sharing_ ? std::optional{sharing_->when_lost} : std::nullopt;
+  }
+
   const char* name() const override;
   void on_exit() override;
 
@@ -44,9 +66,19 @@ protected:
   caf::behavior make_behavior() override;
 
 private:
+  // What a bulkhead has that another node owns.
+  struct sharing {
+    const owner_lost when_lost;
+    owner_line line;
+    std::shared_ptr<lease_view> view;
+    bulkhead_share share;
+    instant armed = end_of_time;
+  };
+
   settings self_;
   mutable std::mutex policy_mutex_; // for those who read self_.policy from other threads
   bulkhead core_;
+  std::unique_ptr<sharing> sharing_;
   holders holders_;
   std::unordered_map<caf::actor_addr, holder_id> ids_;
   std::unordered_map<holder_id, caf::actor_addr> addresses_;
@@ -62,11 +94,15 @@ private:
   holder_id holder_of(const caf::strong_actor_ptr& holder);
   template <class F>
   void with_sender(F f);
+  [[nodiscard]] instant now() const;
   void on_down(const caf::down_msg& down);
+  void change_line(bool up);
+  void keep_up_share();
   void after_event();
   caf::result<caf::message> carry(caf::message content);
   caf::result<caf::message> execute(const work& job, timespan timeout);
   caf::result<void> change_policy(const bulkhead_policy& policy);
+  void publish_policy(const bulkhead_policy& policy);
   caf::response_promise shut_down(bool wait);
   template <class F>
   void when_settled(F then);
@@ -78,6 +114,8 @@ private:
   void grant(holder_id holder, ticket_id ticket, std::uint32_t extra, bool keep) override;
   void refuse(holder_id holder, ticket_id ticket, errc why) override;
   void recall(holder_id holder, std::uint64_t round) override;
+  void report(const share_report& report) override;
+  void policy_changed(const bulkhead_policy& policy) override;
 };
 
 /// A bulkhead's threads as a target: answers `work` with what the function returns.

@@ -55,7 +55,7 @@ bool counts_as_failure(const caf::error& reason) {
   if (auto mark = mark_of(reason))
     return *mark != error_mark::client;
   return !is_one_of(reason, {errc::circuit_open, errc::bulkhead_full, errc::rate_limited,
-                             errc::shutting_down, errc::cancelled})
+                             errc::shutting_down, errc::cancelled, errc::owner_lost})
          && !is_one_of(reason, {caf::sec::unexpected_message, caf::sec::invalid_argument});
 }
 

@@ -27,7 +27,7 @@
 /// | timed_out, target_lost, lost connections                          | yes     | yes       |
 /// | marked transient by the target                                    | yes     | yes       |
 /// | circuit_open, bulkhead_full, rate_limited, shutting_down          | no      | no        |
-/// | cancelled                                                         | no      | no        |
+/// | owner_lost, cancelled                                             | no      | no        |
 /// | unexpected_message, invalid_argument, marked client by the target | no      | no        |
 /// | marked permanent by the target                                    | no      | yes       |
 /// | everything else                                                   | no      | yes       |

@@ -63,6 +63,13 @@ remote_node connect(node& own, std::string host, std::uint16_t port) {
   return result;
 }
 
+caf::actor remote_node::bulkhead(const std::string& name, owner_lost when_lost) const {
+  return directory_->bulkhead_of(
+      address_ + "/" + name,
+      {.line = {.part = name, .connector = connector_, .door = line_->door()},
+       .when_lost = when_lost});
+}
+
 caf::actor remote_node::guard(const std::string& name, const guard_policy& policy) const {
   auto bounded = policy;
   if (!policy.deadline && !policy.attempt_timeout)

@@ -47,6 +47,15 @@ public:
   /// Throws as node::guard() does: one guard for each name.
   [[nodiscard]] caf::actor guard(const std::string& name, const guard_policy& policy = {}) const;
 
+  /// What stands here for the peer's shared bulkhead `name` (see node::shared_bulkhead), for the
+  /// policy of guards: permits come from there, and calls wait in the queue there. `when_lost` says
+  /// what to do while the peer can't be reached; until it has been reached for the first time, for
+  /// 3 s at most, calls wait. Its policy is the peer's to change; its name here is "HOST:PORT/NAME".
+  ///
+  /// Throws policy_error, errc::duplicate_name, where it is in use here with another `when_lost`.
+  [[nodiscard]] caf::actor bulkhead(const std::string& name,
+                                    owner_lost when_lost = owner_lost::local) const;
+
   /// Whether there is a connection now.
   [[nodiscard]] bool connected() const { return line_->door() != nullptr; }
 

@@ -50,6 +50,11 @@ caf::behavior front_door_actor::make_behavior() {
   return {
       [this](call_atom, const std::string& name, const call_context& context,
              caf::message& content) { return call(name, context, std::move(content)); },
+      [this](const std::string& part, const share_report& report) {
+        compat::deliver(caf::actor_cast<caf::strong_actor_ptr>(directory_->find_shared(part)),
+                        current_sender(), caf::make_message_id(), caf::make_message(part, report),
+                        context());
+      },
       [this](list_atom what) { return ask<std::vector<part_info>>(what); },
       [this](get_stats_atom, const std::string& name) { return ask<node_stats>(get_atom_v, name); },
       [this](get_all_stats_atom what) { return ask<node_stats>(what); },

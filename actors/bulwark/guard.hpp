@@ -32,6 +32,9 @@ struct guard_policy {
   std::variant<std::monostate, circuit_breaker_policy, caf::actor> breaker = {};
   std::variant<std::monostate, bulkhead_policy, caf::actor> bulkhead = {};
   cancel_signal cancel = cancel_signal::automatic;
+  /// The target gets `permit_token, message` instead of the message: see bulwark/fence.hpp. Only
+  /// where the bulkhead is one that nodes share.
+  bool shows_permit = false;
 };
 
 /// What is out of range, in the policies it names too; each field with its path.

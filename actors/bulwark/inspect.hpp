@@ -76,6 +76,34 @@ bool inspect(Inspector& f, failure_report& x) {
 }
 
 template <class Inspector>
+bool inspect(Inspector& f, lease_stamp& x) {
+  return f.object(x).fields(f.field("session", x.session), f.field("serial", x.serial));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, permit_token& x) {
+  return f.object(x).fields(f.field("number", x.number), f.field("fence", x.fence));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, share_report& x) {
+  return f.object(x).fields(f.field("stamp", x.stamp), f.field("carried", x.carried),
+                            f.field("returned", x.returned), f.field("waiting", x.waiting),
+                            f.field("served_seen", x.served_seen),
+                            f.field("refused_seen", x.refused_seen),
+                            f.field("recalled", x.recalled), f.field("token_seen", x.token_seen));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, share_grant& x) {
+  return f.object(x).fields(
+      f.field("answers", x.answers), f.field("granted", x.granted), f.field("served", x.served),
+      f.field("refused", x.refused), f.field("recall", x.recall), f.field("keep", x.keep),
+      f.field("closed", x.closed), f.field("nodes", x.nodes), f.field("token", x.token),
+      f.field("policy", x.policy), f.field("lease_time", x.lease_time));
+}
+
+template <class Inspector>
 bool inspect(Inspector& f, attempt_id& x) {
   return f.object(x).fields(f.field("slot", x.slot), f.field("serial", x.serial));
 }

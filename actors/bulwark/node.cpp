@@ -25,6 +25,13 @@ node::node(caf::actor_system& system)
   announce("bulkhead_registry", part_kind::bulkhead_registry, bulkhead_registry_);
 }
 
+caf::actor node::shared_bulkhead(const std::string& name, const bulkhead_policy& policy,
+                                 const sharing_policy& sharing) {
+  auto owner = directory_->shared_bulkhead(name, policy, sharing);
+  return directory_->bulkhead_of(
+      name, {.line = {.part = name, .door = caf::actor_cast<caf::strong_actor_ptr>(owner)}});
+}
+
 node::~node() {
   shut_down();
 }

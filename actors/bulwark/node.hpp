@@ -65,6 +65,13 @@ public:
     return directory_->bulkhead(name, policy, true);
   }
 
+  /// A bulkhead of this node that guards of other nodes use too: its limit holds for all of them
+  /// together, its queue is one. The result stands for it on this node, for the policy of guards;
+  /// other nodes get theirs by `remote_node::bulkhead(name)`. Throws policy_error as guard() does, and
+  /// where there is a bulkhead of that name.
+  caf::actor shared_bulkhead(const std::string& name, const bulkhead_policy& policy = {},
+                             const sharing_policy& sharing = {});
+
   [[nodiscard]] const caf::actor& timeout_manager() const noexcept { return timeout_manager_; }
   [[nodiscard]] const caf::actor& registry() const noexcept { return registry_; }
   [[nodiscard]] const caf::actor& bulkhead_registry() const noexcept { return bulkhead_registry_; }

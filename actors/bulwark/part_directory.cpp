@@ -4,6 +4,7 @@
 #include "bulwark/bulkhead_actor.hpp"
 #include "bulwark/circuit_breaker_actor.hpp"
 #include "bulwark/exceptions.hpp"
+#include "bulwark/shared_bulkhead_actor.hpp"
 #include "bulwark/supervisor_actor.hpp"
 
 #include <algorithm>
@@ -73,7 +74,7 @@ std::vector<caf::actor> part_directory::living() const {
     if (auto strong = lock(part))
       result.push_back(caf::actor_cast<caf::actor>(strong));
   };
-  for (const auto* kind : {&guards_, &circuit_breakers_, &bulkheads_}) {
+  for (const auto* kind : {&guards_, &circuit_breakers_, &bulkheads_, &shared_}) {
     for (const auto& [name, found] : *kind)
       add(found.part);
   }
@@ -162,7 +163,52 @@ caf::actor part_directory::spawn_circuit_breaker(const std::string& name,
   });
 }
 
-caf::actor part_directory::spawn_bulkhead(const std::string& name, const bulkhead_policy& policy) {
+caf::actor part_directory::shared_bulkhead(const std::string& name, const bulkhead_policy& policy,
+                                           const sharing_policy& sharing) {
+  auto mistakes = find_mistakes(policy);
+  for (auto& each : find_mistakes(sharing))
+    mistakes.push_back(std::move(each));
+  require_no_mistakes(name, mistakes);
+  std::lock_guard guard{mutex_};
+  require_open(name);
+  if (find_bulkhead(name))
+    refuse_name(part_kind::bulkhead, name, "of that name exists");
+  auto& found = shared_[name];
+  found.kept = system_.spawn<shared_bulkhead_actor>(shared_bulkhead_actor::settings{
+      .name = name + " (all nodes)",
+      .policy = policy,
+      .sharing = sharing,
+      .timeout_manager = caf::actor_cast<caf::strong_actor_ptr>(timeout_manager_),
+  });
+  found.part = caf::actor_cast<caf::weak_actor_ptr>(found.kept);
+  announce(name + " (all nodes)", part_kind::bulkhead,
+           caf::actor_cast<caf::strong_actor_ptr>(found.kept));
+  return found.kept;
+}
+
+caf::actor part_directory::find_shared(const std::string& name) const {
+  std::lock_guard guard{mutex_};
+  auto i = shared_.find(name);
+  return i == shared_.end() ? caf::actor{} : caf::actor_cast<caf::actor>(lock(i->second.part));
+}
+
+caf::actor part_directory::bulkhead_of(const std::string& name, bulkhead_actor::owner owner) {
+  std::lock_guard guard{mutex_};
+  require_open(name);
+  auto& found = bulkheads_[name];
+  if (auto part = caf::actor_cast<caf::actor>(lock(found.part))) {
+    if (as<bulkhead_actor>(part)->when_lost() != owner.when_lost)
+      refuse_name(part_kind::bulkhead, name, "of that name is in use in another way");
+    return part;
+  }
+  found.kept = spawn_bulkhead(name, {}, std::move(owner));
+  found.part = caf::actor_cast<caf::weak_actor_ptr>(found.kept);
+  announce(name, part_kind::bulkhead, caf::actor_cast<caf::strong_actor_ptr>(found.kept));
+  return found.kept;
+}
+
+caf::actor part_directory::spawn_bulkhead(const std::string& name, const bulkhead_policy& policy,
+                                          std::optional<bulkhead_actor::owner> owner) {
   std::erase_if(threads_, [](const auto& pool) { return pool->finished(); });
   auto pool = threads_.emplace_back(std::make_shared<worker_pool>());
   // The bulkhead's last user may be one of these threads, with a function's answer in its hand. A
@@ -174,6 +220,7 @@ caf::actor part_directory::spawn_bulkhead(const std::string& name, const bulkhea
       .timeout_manager = caf::actor_cast<caf::strong_actor_ptr>(timeout_manager_),
       .registry = caf::actor_cast<caf::weak_actor_ptr>(registry_),
       .threads = std::move(threads),
+      .of = std::move(owner),
   });
 }
 
@@ -260,8 +307,17 @@ void part_directory::add_breaker(supervisor_actor::settings& init, const guard_p
 }
 
 void part_directory::add_bulkhead(supervisor_actor::settings& init, const guard_policy& policy) {
-  if (std::holds_alternative<std::monostate>(policy.bulkhead))
+  const auto require_token = [&](const bulkhead_actor* part) {
+    if (policy.shows_permit && (part == nullptr || !part->lease()))
+      throw policy_error{errc::invalid_policy,
+                         {.guard = init.name,
+                          .last_error = "guard.shows_permit is true, permitted: only with a "
+                                        "bulkhead that nodes share"}};
+  };
+  if (std::holds_alternative<std::monostate>(policy.bulkhead)) {
+    require_token(nullptr);
     return;
+  }
   caf::actor part;
   if (const auto* own = std::get_if<bulkhead_policy>(&policy.bulkhead))
     part = bulkhead(init.name, *own, false);
@@ -272,7 +328,10 @@ void part_directory::add_bulkhead(supervisor_actor::settings& init, const guard_
     throw policy_error{
         errc::invalid_policy,
         {.guard = init.name, .last_error = "guard.bulkhead is no bulkhead of this process"}};
+  require_token(found);
   init.limits.bulkhead = true;
+  init.lease = found->lease();
+  init.shows_permit = policy.shows_permit;
   init.bulkhead = caf::actor_cast<caf::weak_actor_ptr>(part);
   init.bulkhead_name = found->part_name();
   init.keeps_alive.push_back(caf::actor_cast<caf::strong_actor_ptr>(part));

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "bulwark/bulkhead_actor.hpp"
 #include "bulwark/guard.hpp"
 #include "bulwark/protocol.hpp"
 #include "bulwark/supervisor_actor.hpp"
@@ -34,6 +35,16 @@ public:
                              bool keep);
   /// The same for a bulkhead.
   caf::actor bulkhead(const std::string& name, const bulkhead_policy& policy, bool keep);
+
+  /// What owns a bulkhead of that name for all nodes; made where there is none. Throws policy_error
+  /// as circuit_breaker() does. The node's own guards use what bulkhead_of() gives.
+  caf::actor shared_bulkhead(const std::string& name, const bulkhead_policy& policy,
+                             const sharing_policy& sharing);
+  /// Invalid where there is none of that name.
+  [[nodiscard]] caf::actor find_shared(const std::string& name) const;
+  /// What stands on this node for a bulkhead that is shared: until the node ends. Throws
+  /// policy_error where there is one of that name with another `when_lost`.
+  caf::actor bulkhead_of(const std::string& name, bulkhead_actor::owner owner);
 
   /// A bulkhead that is new. Throws policy_error where there is one of that name.
   caf::actor create_bulkhead(const std::string& name, const bulkhead_policy& policy);
@@ -78,6 +89,7 @@ private:
   mutable std::recursive_mutex mutex_;
   entries circuit_breakers_;
   entries bulkheads_;
+  entries shared_; // the parts that own what nodes share
   entries guards_;
   std::size_t sweep_at_ = 64; // names, of all kinds: see forget_ended()
   // Of bulkheads that have ended too, until their last function has returned: see spawn_bulkhead().
@@ -90,7 +102,8 @@ private:
   caf::actor find_or_spawn(entries& where, part_kind kind, const std::string& name,
                            const Policy& policy, bool keep, Spawn spawn);
   caf::actor spawn_circuit_breaker(const std::string& name, const circuit_breaker_policy& policy);
-  caf::actor spawn_bulkhead(const std::string& name, const bulkhead_policy& policy);
+  caf::actor spawn_bulkhead(const std::string& name, const bulkhead_policy& policy,
+                            std::optional<bulkhead_actor::owner> owner = {});
   caf::strong_actor_ptr spawn_guard(supervisor_actor::settings init, const guard_policy& policy);
   void add_breaker(supervisor_actor::settings& init, const guard_policy& policy);
   void add_bulkhead(supervisor_actor::settings& init, const guard_policy& policy);

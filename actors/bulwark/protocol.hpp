@@ -1,6 +1,7 @@
 #pragma once
 
 #include "bulwark/bulkhead.hpp"
+#include "bulwark/bulkhead_share.hpp"
 #include "bulwark/caf_compat.hpp"
 #include "bulwark/circuit_breaker.hpp"
 #include "bulwark/classification.hpp"
@@ -22,7 +23,8 @@
 #include <vector>
 
 /// @file All that bulwark's actors and their users say to each other: message types, their numbers,
-/// how they are serialised. Nothing of it is anywhere else.
+/// how they are serialised. Nothing of it is anywhere else. Longer than 200 lines, for what is said
+/// has one home.
 ///
 /// What users send:
 ///
@@ -56,9 +58,9 @@
 /// |                   | get_all_stats                           | node_stats                    |
 /// |                   | subscribe; unsubscribe                  | unit, then each event         |
 /// | a target          | cancel, uint64_t request                | none is wanted any more       |
+/// |                   | permit_token, message                   | that of the message alone     |
 ///
-/// Those that guard: breaker, bulkhead, guard, timeout manager. Longer than 200 lines, for what is
-/// said has one home.
+/// Those that guard: breaker, bulkhead, guard, timeout manager.
 
 /// The first type id that bulwark uses. Applications begin at caf::first_custom_type_id and have a
 /// thousand before ours; who needs more sets this macro, to the same value in the whole program.
@@ -358,6 +360,9 @@ CAF_ADD_ATOM(bulwark, bulwark, watch_rejections_atom)
 
 CAF_ADD_TYPE_ID(bulwark, (bulwark::call_context))
 CAF_ADD_TYPE_ID(bulwark, (bulwark::door_change))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::share_report))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::share_grant))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::permit_token))
 
 CAF_END_TYPE_ID_BLOCK(bulwark)
 

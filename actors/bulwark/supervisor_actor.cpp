@@ -60,7 +60,8 @@ supervisor_actor::supervisor_actor(caf::actor_config& config, settings init)
     : caf::event_based_actor(config),
       self_(std::move(init)),
       message_types_(self_.target ? self_.target->get()->message_types() : std::set<std::string>{}),
-      core_(self_.limits, self_.view.get(), *this, now(), id() * 0x9e3779b97f4a7c15U),
+      core_(self_.limits, self_.view.get(), *this, now(), id() * 0x9e3779b97f4a7c15U,
+            self_.lease.get()),
       no_memory_(caf::make_message(make_failure(
           errc::bulkhead_full, {.guard = self_.name, .last_error = "no memory left"}))) {}
 
@@ -501,6 +502,8 @@ void supervisor_actor::start_attempt(attempt_id attempt) {
   }
   // The content is shared, not copied: a target that changes it gets its own, and we keep ours.
   auto content = self_.limits.retry ? r.content : std::move(r.content);
+  if (self_.shows_permit)
+    content = caf::make_message(self_.lease->token(), std::move(content));
   if (self_.remote && !r.names_target)
     compat::deliver(target, self_.remote->replies_to, request_id(attempt),
                     wrapped(attempt, std::move(content)), context());

@@ -60,6 +60,8 @@ public:
         {}; ///< Weak: a part that is used alone has a supervisor of its own.
     caf::weak_actor_ptr bulkhead = {};
     std::shared_ptr<const circuit_view> view = {};
+    std::shared_ptr<const lease_view> lease = {};        ///< Where another node owns the bulkhead.
+    bool shows_permit = false;                           ///< To the target; requires: `lease`.
     std::vector<caf::strong_actor_ptr> keeps_alive = {}; ///< The parts of a guard.
     caf::strong_actor_ptr timeout_manager = {};
     caf::weak_actor_ptr registry = {};
@@ -100,7 +102,7 @@ private:
     std::optional<std::pair<call_end, caf::message>> last_answer; // of those that we made
     // What our own errors mean to the policy in force, by code.
     std::array<std::optional<error_class>,
-               std::size_t{1} + static_cast<std::uint8_t>(errc::unknown_name)>
+               std::size_t{1} + static_cast<std::uint8_t>(errc::owner_lost)>
         classes;
     caf::actor_addr cut_target; // that was last asked whether it understands `cancel`
     bool understands_cancel = false;

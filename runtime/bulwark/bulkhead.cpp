@@ -32,7 +32,7 @@ void bulkhead::ask(holder_id holder, ticket_id ticket) {
     effects_.refuse(holder, ticket, errc::shutting_down);
     return;
   }
-  if (free() > 0) {
+  if (free() > 0 && hands_on_) {
     hand_out({holder, ticket}); // the queue is empty: else nothing were free
     return;
   }
@@ -58,7 +58,7 @@ void bulkhead::give_back(holder_id holder, std::uint32_t permits) {
   i->second.permits -= permits;
   leased_ -= permits;
   erase_if_empty(holder);
-  serve_queue();
+  serve_if_handed_on();
 }
 
 void bulkhead::on_recalled(holder_id holder, std::uint64_t round, std::uint32_t returned) {
@@ -114,7 +114,7 @@ void bulkhead::change_policy(const bulkhead_policy& policy) {
   policy_ = policy;
   if (leased_ > policy_.max_workers)
     recall_all();
-  serve_queue();
+  serve_if_handed_on();
   refuse_overflow();
 }
 
@@ -131,8 +131,18 @@ void bulkhead::hand_out(const waiter& to) {
   effects_.grant(to.holder, to.ticket, extra, keep);
 }
 
-void bulkhead::serve_queue() {
-  while (!queue_.empty() && free() > 0) {
+void bulkhead::hand_on(bool on) {
+  hands_on_ = on;
+  serve_if_handed_on();
+}
+
+void bulkhead::serve_if_handed_on() {
+  if (hands_on_)
+    serve(queue_.size());
+}
+
+void bulkhead::serve(std::uint64_t count) {
+  for (; count > 0 && !queue_.empty() && free() > 0; --count) {
     auto next = queue_.front();
     queue_.pop_front();
     places_.erase(next);
@@ -154,13 +164,18 @@ void bulkhead::erase_if_empty(holder_id holder) {
   }
 }
 
-void bulkhead::refuse_overflow() {
-  while (settled() && queue_.size() > policy_.queue_size) {
+void bulkhead::refuse_newest(std::uint32_t count, errc why) {
+  for (; count > 0 && !queue_.empty(); --count) {
     auto newest = queue_.back();
     queue_.pop_back();
     places_.erase(newest);
-    effects_.refuse(newest.holder, newest.ticket, errc::bulkhead_full);
+    effects_.refuse(newest.holder, newest.ticket, why);
   }
+}
+
+void bulkhead::refuse_overflow() {
+  if (settled() && queue_.size() > policy_.queue_size)
+    refuse_newest(queued() - policy_.queue_size, errc::bulkhead_full);
 }
 
 } // namespace bulwark

@@ -22,7 +22,7 @@
 /// and permits come home one by one. So
 ///
 ///     leased + free = max_workers, or more is leased only because max_workers was lowered;
-///     waiting > 0 implies free = 0.
+///     waiting > 0 implies free = 0, unless hand_on() is off.
 ///
 /// Nobody is refused on the ground of a permit that lies unused with somebody: while a recall is
 /// under way, more than queue_size may wait; when the last holder has answered, what is leased is
@@ -114,8 +114,18 @@ public:
 
   /// Takes the new numbers. Where max_workers shrinks, what is out stays out until it comes home;
   /// who waits beyond a smaller queue_size is refused, the newest first.
-  /// Requires: find_mistakes(policy) is empty.
+  /// Requires: find_mistakes(policy) is empty, but for max_workers, which may be 0: a node's share
+  /// of another's bulkhead is, at times.
   void change_policy(const bulkhead_policy& policy);
+
+  /// Off: who asks has to wait, and permits that come home lie free until serve() is called. For a
+  /// node's share of another's bulkhead, where the next in the queue may be on another node.
+  void hand_on(bool on);
+  /// Hands out to the first `count` of those who wait, as far as there are permits.
+  void serve(std::uint64_t count);
+
+  /// Refuses the newest `count` of those who wait, or all that there are.
+  void refuse_newest(std::uint32_t count, errc why);
 
   [[nodiscard]] const bulkhead_policy& policy() const noexcept { return policy_; }
   /// Permits that are out: in use, or unused with a holder.
@@ -150,6 +160,7 @@ private:
   bulkhead_effects& effects_;
   bool shutting_down_ = false;
   bool lease_extras_ = true;
+  bool hands_on_ = true;
   std::uint32_t leased_ = 0;
   std::uint32_t unanswered_ = 0;
   std::uint64_t last_round_ = 0;
@@ -159,7 +170,7 @@ private:
   std::unordered_map<waiter, std::list<waiter>::iterator, waiter_hash> places_;
 
   void hand_out(const waiter& to);
-  void serve_queue();
+  void serve_if_handed_on();
   void answered(lease& held) noexcept;
   void erase_if_empty(holder_id holder);
   void refuse_overflow();

@@ -33,6 +33,8 @@ std::string_view name_of(errc code) {
     return "duplicate_name";
   case errc::unknown_name:
     return "unknown_name";
+  case errc::owner_lost:
+    return "owner_lost";
   }
   return {};
 }

@@ -21,6 +21,7 @@ enum class errc : std::uint8_t {
   invalid_policy = 9,    ///< A policy out of range; the old one stays in force.
   duplicate_name = 10,   ///< The name is in use for something else.
   unknown_name = 11,     ///< Nothing has that name.
+  owner_lost = 12,       ///< Refused: the node that owns the part can't be reached.
 };
 
 /// The enumerator's name.
@@ -36,7 +37,7 @@ bool from_integer(std::uint8_t number, errc& code);
 /// a failure of the target (FIELD: Envoy #25487).
 constexpr bool is_rejection(errc code) noexcept {
   return code == errc::circuit_open || code == errc::bulkhead_full || code == errc::rate_limited
-         || code == errc::shutting_down;
+         || code == errc::shutting_down || code == errc::owner_lost;
 }
 
 } // namespace bulwark

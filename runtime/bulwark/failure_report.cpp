@@ -40,6 +40,8 @@ std::string event(errc code) {
     return "the name is in use for something else";
   case errc::unknown_name:
     return "nothing has that name";
+  case errc::owner_lost:
+    return "the node that owns it can't be reached";
   }
   return fmt::format("failed with code {}", static_cast<unsigned>(code));
 }

@@ -26,8 +26,9 @@ auto book_of(errc error) noexcept {
 } // namespace
 
 supervisor::supervisor(const supervisor_limits& limits, const circuit_view* view,
-                       supervisor_effects& effects, instant now, std::uint64_t seed)
-    : limits_(limits), view_(view), effects_(effects), random_(seed), wheel_(now) {}
+                       supervisor_effects& effects, instant now, std::uint64_t seed,
+                       const lease_view* lease)
+    : limits_(limits), view_(view), lease_(lease), effects_(effects), random_(seed), wheel_(now) {}
 
 // -- a call begins ------------------------------------------------------------------
 
@@ -200,6 +201,11 @@ void supervisor::on_probe(attempt_id attempt, const admission& decision, instant
   let_follow(now);
 }
 
+/// Permits of a lease that has run out are no leave to start anything.
+bool supervisor::lease_has_ended(instant now) const noexcept {
+  return lease_ != nullptr && lease_->until() <= now;
+}
+
 void supervisor::enter_bulkhead(call& c, instant now) {
   if (!limits_.bulkhead) {
     launch(c, now);
@@ -210,7 +216,7 @@ void supervisor::enter_bulkhead(call& c, instant now) {
   c.at_bulkhead = true;
   if (part_lost_) {
     refuse(c, {.why = errc::shutting_down}, now);
-  } else if (permits_unused_ > 0 && waiting_ == 0) {
+  } else if (permits_unused_ > 0 && waiting_ == 0 && !lease_has_ended(now)) {
     --permits_unused_;
     ++permits_in_use_;
     c.has_permit = true;
@@ -235,6 +241,11 @@ void supervisor::on_permit(attempt_id attempt, std::uint32_t extra, bool keep, i
     return;
   }
   send_home();
+  if (lease_has_ended(now)) { // on its way, or while the process was stopped: it is asked for anew
+    effects_.return_permits(1);
+    effects_.ask_permit(attempt);
+    return;
+  }
   --waiting_;
   ++permits_in_use_;
   c->has_permit = true;

@@ -4,6 +4,7 @@
 #include "bulwark/circuit_breaker.hpp"
 #include "bulwark/circuit_view.hpp"
 #include "bulwark/errc.hpp"
+#include "bulwark/lease.hpp"
 #include "bulwark/paged_array.hpp"
 #include "bulwark/permit.hpp"
 #include "bulwark/retry.hpp"
@@ -133,10 +134,11 @@ public:
     bool keeps_worker = false; ///< A function: holds its permit until it returns.
   };
 
-  /// `view` may be null where limits.breaker is false. All three outlive the supervisor. The owner may
-  /// change its limits: for calls and attempts that begin from then on.
+  /// `view` may be null where limits.breaker is false, `lease` where another node owns no bulkhead
+  /// of ours. All outlive the supervisor. The owner may change its limits: for calls and attempts
+  /// that begin from then on.
   supervisor(const supervisor_limits& limits, const circuit_view* view, supervisor_effects& effects,
-             instant now, std::uint64_t seed);
+             instant now, std::uint64_t seed, const lease_view* lease = nullptr);
 
   supervisor(const supervisor&) = delete;
   supervisor& operator=(const supervisor&) = delete;
@@ -243,6 +245,7 @@ private:
 
   const supervisor_limits& limits_;
   const circuit_view* view_;
+  const lease_view* lease_;
   supervisor_effects& effects_;
   random_stream random_;
   timing_wheel wheel_;
@@ -271,6 +274,7 @@ private:
   [[nodiscard]] bool must_wait_its_turn(instant now) const noexcept;
   void ask_leave(call& c, instant now);
   void let_follow(instant now);
+  [[nodiscard]] bool lease_has_ended(instant now) const noexcept;
   void enter_bulkhead(call& c, instant now);
   void launch(call& c, instant now);
   [[nodiscard]] std::optional<rejection> outdated(call& c, instant now) const noexcept;

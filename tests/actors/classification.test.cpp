@@ -19,7 +19,7 @@ const bool types_are_known = (init_types(), true);
 const auto all_codes = {errc::circuit_open,   errc::retries_exhausted, errc::timed_out,
                         errc::bulkhead_full,  errc::rate_limited,      errc::cancelled,
                         errc::shutting_down,  errc::target_lost,       errc::invalid_policy,
-                        errc::duplicate_name, errc::unknown_name};
+                        errc::duplicate_name, errc::unknown_name,      errc::owner_lost};
 
 bool says(const std::string& text, const std::string& what) {
   return text.find(what) != std::string::npos;
@@ -54,7 +54,7 @@ TEST_CASE("timeouts and lost targets and connections are transient and count [T6
 TEST_CASE("rejections and cancellations are neither transient nor failures [C13 C14]",
           "[classification]") {
   for (auto code : {errc::circuit_open, errc::bulkhead_full, errc::rate_limited,
-                    errc::shutting_down, errc::cancelled}) {
+                    errc::shutting_down, errc::cancelled, errc::owner_lost}) {
     INFO(to_string(code));
     CHECK_FALSE(is_transient(caf::make_error(code)));
     CHECK_FALSE(counts_as_failure(caf::make_error(code)));

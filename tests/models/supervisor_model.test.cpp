@@ -553,6 +553,7 @@ void station::answer(std::uint32_t slot, const call_end& end) {
   case errc::invalid_policy:
   case errc::duplicate_name:
   case errc::unknown_name:
+  case errc::owner_lost:
     RC_FAIL("no such answer");
   }
 }

@@ -15,7 +15,7 @@ using namespace std::chrono_literals;
 namespace {
 
 constexpr auto first_code = 1;
-constexpr auto last_code = 11;
+constexpr auto last_code = 12;
 
 errc code_of(int number) {
   return static_cast<errc>(number);
@@ -37,6 +37,7 @@ TEST_CASE("the numbers of the codes are what the wire protocol says", "[errc]") 
   CHECK(errc::invalid_policy == code_of(9));
   CHECK(errc::duplicate_name == code_of(10));
   CHECK(errc::unknown_name == code_of(11));
+  CHECK(errc::owner_lost == code_of(12));
 }
 
 TEST_CASE("codes have the names of their enumerators", "[errc]") {
@@ -51,6 +52,7 @@ TEST_CASE("codes have the names of their enumerators", "[errc]") {
   CHECK(to_string(errc::invalid_policy) == "invalid_policy");
   CHECK(to_string(errc::duplicate_name) == "duplicate_name");
   CHECK(to_string(errc::unknown_name) == "unknown_name");
+  CHECK(to_string(errc::owner_lost) == "owner_lost");
   CHECK(to_string(code_of(0)) == "errc(0)");
   CHECK(to_string(code_of(255)) == "errc(255)");
 }
@@ -101,6 +103,7 @@ TEST_CASE("a report of nothing still makes a sentence of each code, all differen
   CHECK(describe(errc::invalid_policy, {}) == "policy refused");
   CHECK(describe(errc::duplicate_name, {}) == "the name is in use for something else");
   CHECK(describe(errc::unknown_name, {}) == "nothing has that name");
+  CHECK(describe(errc::owner_lost, {}) == "the node that owns it can't be reached");
   CHECK(describe(code_of(99), {}) == "failed with code 99");
 }
 

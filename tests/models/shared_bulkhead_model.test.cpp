@@ -1,0 +1,168 @@
+#include "models/lease_world.hpp"
+#include "support/catch.hpp"
+
+#include <fmt/format.h>
+
+#include <array>
+#include <chrono>
+#include <cstdlib>
+#include <string>
+
+/// @file One bulkhead over many nodes, on random histories: see lease_world.hpp.
+
+using namespace bulwark;
+using namespace bulwark_tests;
+using namespace std::chrono_literals;
+
+namespace {
+
+/// How many histories of each kind; BULWARK_HISTORIES asks for more.
+std::uint64_t histories() {
+  const char* wish = std::getenv("BULWARK_HISTORIES");
+  return wish != nullptr ? std::strtoull(wish, nullptr, 10) : 12;
+}
+
+constexpr std::array what_happens{
+    "its line is lost",          "its line is cut", "its line is cut in one direction",
+    "it is stopped for a while", "it is killed",    "the owner is killed",
+    "the limit changes"};
+
+/// What all histories have to end with: nobody waits, and owner and nodes agree on every permit.
+void require_order(lease_world& world, std::uint32_t nodes) {
+  world.let_calls_come(false);
+  world.mend_the_network();
+  world.run_for(30s);
+  REQUIRE(world.wrong == std::vector<std::string>{});
+  REQUIRE(world.running() == 0);
+  REQUIRE(world.calls == world.answered);
+  REQUIRE(world.owner().queued() == 0);
+  std::uint64_t held = 0;
+  for (std::uint32_t i = 0; i < nodes; ++i) {
+    INFO("node " << i);
+    REQUIRE(world.share(i).state() == bulkhead_share::mode::leased);
+    REQUIRE(world.held_at_owner(i) == world.local(i).policy().max_workers);
+    held += world.held_at_owner(i);
+  }
+  REQUIRE(held == world.owner().leased());
+  REQUIRE(held <= world.owner().policy().max_workers);
+  // And it still works: nobody has been left without permits.
+  const auto before = world.served;
+  world.let_calls_come(true);
+  world.run_for(2s);
+  REQUIRE(world.served > before + nodes);
+  world.let_calls_come(false);
+  world.run_for(10s);
+  REQUIRE(world.wrong == std::vector<std::string>{});
+}
+
+} // namespace
+
+TEST_CASE("over a network that loses nothing never more than the limit are at once in the target, "
+          "and all of it is used [D12]",
+          "[shared_bulkhead]") {
+  for (std::uint64_t seed = 1; seed <= histories(); ++seed) {
+    CAPTURE(seed);
+    world_settings with{.seed = seed, .nodes = 1 + std::uint32_t(seed % 5)};
+    with.policy.max_workers = 1 + std::uint32_t(seed * 7 % 12);
+    with.between_calls = seed % 2 == 0 ? 2ms : 20ms;
+    lease_world world{with};
+    world.let_calls_come(true);
+    world.run_for(3s);
+    CHECK(world.most_running <= with.policy.max_workers);
+    CHECK(world.started_alone == 0);
+    // On its way a permit serves nobody: 5 ms to the next, 8 ms there, more where it is overtaken.
+    const auto possible =
+        std::min(double(with.policy.max_workers) * 3s / with.service, double(world.calls));
+    CHECK(double(world.served) > 0.4 * possible);
+    require_order(world, with.nodes);
+  }
+}
+
+TEST_CASE("messages that are lost, doubled or overtaken do the limit no harm [D12]",
+          "[shared_bulkhead]") {
+  for (std::uint64_t seed = 1; seed <= histories(); ++seed) {
+    CAPTURE(seed);
+    world_settings with{.seed = seed, .nodes = 2 + std::uint32_t(seed % 4)};
+    with.policy.max_workers = 1 + std::uint32_t(seed * 5 % 12);
+    with.policy.queue_size = seed % 3 == 0 ? 3 : 1'000;
+    with.between_calls = seed % 2 == 0 ? 3ms : 20ms;
+    with.in_order = false;
+    with.lost = 0.1;
+    with.doubled = 0.1;
+    with.most_delay = 20ms;
+    lease_world world{with};
+    world.let_calls_come(true);
+    world.run_for(5s);
+    require_order(world, with.nodes);
+  }
+}
+
+TEST_CASE(
+    "whatever happens to lines, processes and owner the limit holds for all that the owner knows "
+    "of, nobody begins work on a lease that has run out, and in the end all are in order "
+    "[D12] [D13] [D14] [D15]",
+    "[shared_bulkhead]") {
+  lease_world::tally seen;
+  for (std::uint64_t seed = 1; seed <= 3 * histories(); ++seed) {
+    CAPTURE(seed);
+    random_stream chance{seed};
+    world_settings with{.seed = seed, .nodes = 2 + std::uint32_t(seed % 4)};
+    with.policy.max_workers = 1 + std::uint32_t(chance.next() % 12);
+    with.policy.queue_size = chance.next() % 3 == 0 ? 3 : 1'000;
+    with.between_calls = chance.next() % 2 == 0 ? 3ms : 20ms;
+    with.when_lost = static_cast<owner_lost>(seed % 3);
+    if (chance.next() % 2 == 0) {
+      with.in_order = false;
+      with.lost = 0.05;
+      with.doubled = 0.05;
+    }
+    // Each history has its own mixture of what may happen.
+    const auto kinds = chance.next();
+    lease_world world{with};
+    std::string history;
+    world.let_calls_come(true);
+    for (int step = 0; step < 20; ++step) {
+      world.run_for(world.between(1ms, 600ms));
+      const auto node = world.any(with.nodes);
+      const auto what = world.any(7);
+      if ((kinds >> what & 1U) == 0 || !world.has(node) || !world.has_owner())
+        continue;
+      history += fmt::format("\n{}: node {}: {}", to_text(world.now.time_since_epoch()), node,
+                             what_happens[what]);
+      switch (what) {
+      case 0:
+        world.break_line(node, 50ms, world.between(0ms, 2s));
+        break;
+      case 1:
+        world.cut(node, world.between(0ms, 3s), true, true);
+        break;
+      case 2:
+        world.cut(node, world.between(0ms, 3s), step % 2 == 0, step % 2 == 1);
+        break;
+      case 3:
+        world.pause(node, world.between(0ms, 3s));
+        break;
+      case 4:
+        world.crash(node, 50ms, world.between(60ms, 3s));
+        break;
+      case 5:
+        world.crash_owner(50ms, world.between(60ms, 3s));
+        break;
+      default: {
+        auto policy = with.policy;
+        policy.max_workers = 1 + world.any(12);
+        world.change_policy(policy);
+      }
+      }
+    }
+    world.run_for(5s);
+    INFO(history);
+    require_order(world, with.nodes);
+    seen.alone += world.started_alone;
+    seen.unheard += world.started_unheard;
+    seen.calls += world.calls;
+  }
+  // The histories have been what they should be.
+  CHECK(seen.alone > 100);
+  CHECK(seen.unheard > 0);
+}
