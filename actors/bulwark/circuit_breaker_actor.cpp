@@ -2,6 +2,7 @@
 
 #include "bulwark/supervisor_actor.hpp"
 
+#include <algorithm>
 #include <utility>
 
 // Longer than 200 lines: a breaker answers twenty messages, and each is a line of its table.
@@ -12,6 +13,17 @@ circuit_breaker_actor::circuit_breaker_actor(caf::actor_config& config, settings
     : caf::event_based_actor(config),
       self_(std::move(init)),
       core_(limits_of(self_.policy), *this, now()) {
+  if (self_.of)
+    delegate_ = std::make_unique<circuit_delegate>(
+        this, core_, std::move(self_.of->line), self_.of->when_lost,
+        [this](const circuit_breaker_limits& said) {
+          apply_policy({.failure_threshold = said.failure_threshold,
+                        .success_threshold = said.success_threshold,
+                        .open_for = said.open_for,
+                        .half_open_calls = said.half_open_calls,
+                        .failure_on = self_.policy.failure_on});
+        },
+        now());
   core_.publish(*view_);
 }
 
@@ -27,8 +39,29 @@ instant circuit_breaker_actor::now() const {
 caf::behavior circuit_breaker_actor::make_behavior() {
   compat::ignore_errors(this);
   compat::set_down_handler(this, [this](const caf::down_msg& down) { on_down(down.source); });
+  if (delegate_) {
+    delegate_->line().open();
+    change_line(delegate_->line().up());
+  }
   return {
-      [this](const probe_request& request) { decide(request); },
+      [this](const probe_request& request) {
+        if (!delegate_ || !delegate_->ask(request, current_sender()))
+          decide(request, current_sender());
+        after_event();
+      },
+      [this](const circuit_word& word) {
+        if (delegate_)
+          delegate_->share().on_word(word, now());
+        after_event();
+      },
+      [this](const circuit_probe_answer& answer) {
+        if (delegate_)
+          delegate_->take_answer(answer);
+      },
+      [this](const door_change& change) {
+        if (delegate_ && delegate_->line().change(change.door))
+          change_line(true);
+      },
       [this](const outcome_report& report) { take_outcome(report); },
       [this](wake_up_atom) {
         armed_ = end_of_time;
@@ -58,18 +91,9 @@ caf::behavior circuit_breaker_actor::make_behavior() {
         core_.record_failure(now());
         after_event();
       },
-      [this](reset_atom) {
-        core_.reset(now());
-        after_event();
-      },
-      [this](force_open_atom) {
-        core_.force_open(now());
-        after_event();
-      },
-      [this](disable_atom) {
-        core_.disable(now());
-        after_event();
-      },
+      [this](reset_atom) { command(circuit_state::closed); },
+      [this](force_open_atom) { command(circuit_state::forced_open); },
+      [this](disable_atom) { command(circuit_state::disabled); },
       [this](subscribe_atom) { subscribers_.add_sender(this); },
       [this](unsubscribe_atom) {
         subscribers_.remove_sender(
@@ -93,7 +117,17 @@ caf::behavior circuit_breaker_actor::make_behavior() {
   };
 }
 
+void circuit_breaker_actor::change_line(bool up) {
+  delegate_->share().on_line(up, now());
+  after_event();
+}
+
 void circuit_breaker_actor::on_down(const caf::actor_addr& whom) {
+  if (delegate_) {
+    if (delegate_->line().on_down(whom))
+      delegate_->share().on_line(false, now());
+    delegate_->lose(whom);
+  }
   subscribers_.on_down(whom);
   holders_.on_down(whom);
   for (auto i = probes_.begin(); i != probes_.end();) {
@@ -115,7 +149,8 @@ void circuit_breaker_actor::on_down(const caf::actor_addr& whom) {
   after_event();
 }
 
-void circuit_breaker_actor::decide(const probe_request& request) {
+void circuit_breaker_actor::decide(const probe_request& request,
+                                   const caf::strong_actor_ptr& asker) {
   const auto at = now();
   const auto hold_until =
       request.hold_for == unbounded ? end_of_time : saturating_add(at, request.hold_for);
@@ -125,16 +160,19 @@ void circuit_breaker_actor::decide(const probe_request& request) {
     answer.granted = true;
     answer.given = *given;
     if (given->probe != 0)
-      probes_[given->probe] = {*given, caf::actor_cast<caf::actor_addr>(current_sender())};
+      probes_[given->probe] = {*given, caf::actor_cast<caf::actor_addr>(asker)};
   } else {
     answer.refused = std::get<rejection>(decision);
   }
-  after_event();
-  compat::deliver(current_sender(), ctrl(), caf::make_message_id(), caf::make_message(answer),
-                  context());
+  core_.publish(*view_); // before the answer: who has it may look
+  compat::deliver(asker, ctrl(), caf::make_message_id(), caf::make_message(answer), context());
 }
 
 void circuit_breaker_actor::take_outcome(const outcome_report& report) {
+  if (delegate_ && delegate_->tell(report)) {
+    after_event();
+    return;
+  }
   probes_.erase(report.held.probe);
   if (!report.failed)
     core_.on_cancelled(report.held, now());
@@ -145,10 +183,32 @@ void circuit_breaker_actor::take_outcome(const outcome_report& report) {
   after_event();
 }
 
+/// Where nodes share the circuit, an operator's word is for all of them.
+void circuit_breaker_actor::command(circuit_state wish) {
+  if (!delegate_ || !delegate_->command(wish)) {
+    if (wish == circuit_state::closed)
+      core_.reset(now());
+    else if (wish == circuit_state::forced_open)
+      core_.force_open(now());
+    else
+      core_.disable(now());
+  }
+  after_event();
+}
+
 caf::result<void> circuit_breaker_actor::change_policy(const circuit_breaker_policy& policy) {
+  if (delegate_)
+    return make_failure(errc::invalid_policy,
+                        {.part = self_.name, .last_error = "the policy is its owner's to change"});
   if (const auto mistakes = find_mistakes(limits_of(policy)); !mistakes.empty())
     return make_failure(errc::invalid_policy,
                         {.part = self_.name, .last_error = to_string(mistakes)});
+  apply_policy(policy);
+  after_event();
+  return caf::unit;
+}
+
+void circuit_breaker_actor::apply_policy(const circuit_breaker_policy& policy) {
   {
     std::lock_guard guard{policy_mutex_};
     self_.policy = policy;
@@ -156,13 +216,18 @@ caf::result<void> circuit_breaker_actor::change_policy(const circuit_breaker_pol
   core_.change_policy(limits_of(policy), now());
   for (const auto& holder : holders_.addresses())
     compat::tell(caf::actor_cast<caf::strong_actor_ptr>(holder), change_policy_atom_v, policy);
-  after_event();
-  return caf::unit;
 }
 
 void circuit_breaker_actor::after_event() {
+  auto due = core_.due();
+  if (delegate_) {
+    delegate_->share().on_change(now());
+    for (const auto& [request, asker] : delegate_->left_over())
+      decide(request, asker);
+    due = std::min(core_.due(), delegate_->share().due());
+  }
   core_.publish(*view_);
-  if (const auto due = core_.due(); due < armed_) {
+  if (due < armed_) {
     armed_ = due;
     compat::deliver(self_.timeout_manager, ctrl(), caf::make_message_id(),
                     caf::make_message(wake_request{.at = due.time_since_epoch()}), context());
@@ -172,14 +237,7 @@ void circuit_breaker_actor::after_event() {
 void circuit_breaker_actor::on_transition(const circuit_transition& change) {
   ++transitions_;
   probes_.clear(); // of an earlier generation: nothing to be given back
-  const circuit_event event{.name = self_.name,
-                            .from = change.from,
-                            .to = change.to,
-                            .why = change.why,
-                            .when = change.when.time_since_epoch(),
-                            .generation = change.generation,
-                            .failures = change.failures,
-                            .successes = change.successes};
+  const auto event = event_of(self_.name, change);
   compat::tell(caf::actor_cast<caf::strong_actor_ptr>(self_.registry), event);
   subscribers_.tell(event);
 }
@@ -229,6 +287,8 @@ void circuit_breaker_actor::on_exit() {
   if (supervisor_)
     compat::tell(caf::actor_cast<caf::strong_actor_ptr>(supervisor_), shutdown_atom_v);
   supervisor_ = nullptr;
+  if (delegate_)
+    delegate_->line().close();
 }
 
 } // namespace bulwark

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "bulwark/circuit_breaker.hpp"
+#include "bulwark/circuit_delegate.hpp"
 #include "bulwark/holders.hpp"
 #include "bulwark/protocol.hpp"
 #include "bulwark/subscribers.hpp"
@@ -9,6 +10,7 @@
 
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -19,11 +21,18 @@ namespace bulwark {
 /// circuit_breaker.hpp.
 class circuit_breaker_actor : public caf::event_based_actor, private circuit_observer {
 public:
+  /// Another node's circuit that this one stands for.
+  struct owner {
+    owner_line::settings line = {};
+    owner_lost when_lost = owner_lost::local;
+  };
+
   struct settings {
     std::string name;
     circuit_breaker_policy policy; ///< Requires: has no mistakes.
     caf::strong_actor_ptr timeout_manager;
     caf::weak_actor_ptr registry;
+    std::optional<owner> of = {}; ///< Then the numbers of `policy` are what the owner says.
   };
 
   circuit_breaker_actor(caf::actor_config& config, settings init);
@@ -40,6 +49,11 @@ public:
     return self_.policy;
   }
 
+  /// What was asked of it where another node owns it. Thread-safe.
+  [[nodiscard]] std::optional<owner_lost> when_lost() const noexcept {
+    return delegate_ ? std::optional{delegate_->when_lost()} : std::nullopt;
+  }
+
   const char* name() const override;
   void on_exit() override;
 
@@ -51,6 +65,7 @@ private:
   mutable std::mutex policy_mutex_; // for those who read self_.policy from other threads
   std::shared_ptr<circuit_view> view_ = std::make_shared<circuit_view>();
   circuit_breaker core_;
+  std::unique_ptr<circuit_delegate> delegate_; // where another node owns it
   holders holders_;
   // Who has which probe, by its number: who ends without a word gives its probes back.
   std::unordered_map<std::uint64_t, std::pair<permit, caf::actor_addr>> probes_;
@@ -63,9 +78,12 @@ private:
   [[nodiscard]] instant now() const;
   void after_event();
   void on_down(const caf::actor_addr& whom);
-  void decide(const probe_request& request);
+  void change_line(bool up);
+  void decide(const probe_request& request, const caf::strong_actor_ptr& asker);
+  void command(circuit_state wish);
   void take_outcome(const outcome_report& report);
   caf::result<void> change_policy(const circuit_breaker_policy& policy);
+  void apply_policy(const circuit_breaker_policy& policy);
   caf::actor supervisor();
   caf::response_promise shut_down(bool wait);
   [[nodiscard]] circuit_breaker_stats stats() const;

@@ -70,6 +70,14 @@ caf::actor remote_node::bulkhead(const std::string& name, owner_lost when_lost) 
        .when_lost = when_lost});
 }
 
+caf::actor remote_node::circuit_breaker(const std::string& name, owner_lost when_lost,
+                                        const error_predicate& failure_on) const {
+  return directory_->circuit_breaker_of(
+      address_ + "/" + name, {.failure_on = failure_on},
+      {.line = {.part = name, .connector = connector_, .door = line_->door()},
+       .when_lost = when_lost});
+}
+
 caf::actor remote_node::guard(const std::string& name, const guard_policy& policy) const {
   auto bounded = policy;
   if (!policy.deadline && !policy.attempt_timeout)

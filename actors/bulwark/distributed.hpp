@@ -56,6 +56,13 @@ public:
   [[nodiscard]] caf::actor bulkhead(const std::string& name,
                                     owner_lost when_lost = owner_lost::local) const;
 
+  /// The same for the peer's shared circuit breaker. Until the peer has been reached this node counts
+  /// for itself, by the default policy. `failure_on`: a question about errors stays on the node that
+  /// asks it.
+  [[nodiscard]] caf::actor circuit_breaker(const std::string& name,
+                                           owner_lost when_lost = owner_lost::local,
+                                           const error_predicate& failure_on = counted) const;
+
   /// Whether there is a connection now.
   [[nodiscard]] bool connected() const { return line_->door() != nullptr; }
 

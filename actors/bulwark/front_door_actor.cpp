@@ -1,5 +1,6 @@
 #include "bulwark/front_door_actor.hpp"
 
+#include <type_traits>
 #include <utility>
 #include <vector>
 
@@ -50,11 +51,13 @@ caf::behavior front_door_actor::make_behavior() {
   return {
       [this](call_atom, const std::string& name, const call_context& context,
              caf::message& content) { return call(name, context, std::move(content)); },
-      [this](const std::string& part, const share_report& report) {
-        compat::deliver(caf::actor_cast<caf::strong_actor_ptr>(directory_->find_shared(part)),
-                        current_sender(), caf::make_message_id(), caf::make_message(part, report),
-                        context());
+      [this](const std::string& part, const share_report& said) { tell_owner(part, said); },
+      [this](const std::string& part, const circuit_report& said) { tell_owner(part, said); },
+      [this](const std::string& part, const circuit_probe_request& said) {
+        tell_owner(part, said);
       },
+      [this](const std::string& part, const outcome_report& said) { tell_owner(part, said); },
+      [this](const std::string& part, const circuit_command& said) { tell_owner(part, said); },
       [this](list_atom what) { return ask<std::vector<part_info>>(what); },
       [this](get_stats_atom, const std::string& name) { return ask<node_stats>(get_atom_v, name); },
       [this](get_all_stats_atom what) { return ask<node_stats>(what); },
@@ -72,6 +75,17 @@ front_door_actor::call(const std::string& name, const call_context& context, caf
         this, guard, caf::make_message(call_atom_v, context, caf::actor{this}, std::move(content)));
   return make_failure(directory_->closed() ? errc::shutting_down : errc::unknown_name,
                       {.guard = name});
+}
+
+/// What a node's part says to the one that owns what they share. One that isn't there (yet) is
+/// silent: the node goes by its policy for a lost owner, and says it again.
+template <class Said>
+void front_door_actor::tell_owner(const std::string& part, const Said& said) {
+  constexpr auto kind =
+      std::is_same_v<Said, share_report> ? part_kind::bulkhead : part_kind::circuit_breaker;
+  compat::deliver(caf::actor_cast<caf::strong_actor_ptr>(directory_->find_shared(kind, part)),
+                  current_sender(), caf::make_message_id(), caf::make_message(part, said),
+                  context());
 }
 
 /// The registry's answer in our name: who gets an answer knows its sender, and can send it anything.

@@ -35,6 +35,8 @@ private:
 
   caf::result<caf::message> call(const std::string& name, const call_context& context,
                                  caf::message content);
+  template <class Said>
+  void tell_owner(const std::string& part, const Said& said);
   template <class Answer, class... Question>
   caf::response_promise ask(Question... question);
   void tell_registry(caf::message content);

@@ -126,6 +126,29 @@ bool inspect(Inspector& f, circuit_breaker_policy& x) {
       f.field("half_open_calls", x.half_open_calls), f.field("failure_on", x.failure_on));
 }
 
+/// Without the predicate: between nodes it is each node's own.
+template <class Inspector>
+bool inspect(Inspector& f, circuit_breaker_limits& x) {
+  return f.object(x).fields(f.field("failure_threshold", x.failure_threshold),
+                            f.field("success_threshold", x.success_threshold),
+                            f.field("open_for", x.open_for),
+                            f.field("half_open_calls", x.half_open_calls));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, circuit_report& x) {
+  return f.object(x).fields(f.field("stamp", x.stamp), f.field("trips", x.trips),
+                            f.field("tripped", x.tripped), f.field("seen", x.seen));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, circuit_word& x) {
+  return f.object(x).fields(f.field("answers", x.answers), f.field("number", x.number),
+                            f.field("closed_down", x.closed_down), f.field("state", x.state),
+                            f.field("generation", x.generation), f.field("probes_in", x.probes_in),
+                            f.field("policy", x.policy), f.field("lease_time", x.lease_time));
+}
+
 template <class Inspector>
 bool inspect(Inspector& f, retry_policy& x) {
   return f.object(x).fields(
@@ -220,6 +243,22 @@ template <class Inspector>
 bool inspect(Inspector& f, probe_decision& x) {
   return f.object(x).fields(f.field("attempt", x.attempt), f.field("granted", x.granted),
                             f.field("given", x.given), f.field("refused", x.refused));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, circuit_probe_request& x) {
+  return f.object(x).fields(f.field("number", x.number), f.field("hold_for", x.hold_for));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, circuit_probe_answer& x) {
+  return f.object(x).fields(f.field("number", x.number), f.field("granted", x.granted),
+                            f.field("given", x.given), f.field("refused", x.refused));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, circuit_command& x) {
+  return f.object(x).fields(f.field("wish", x.wish));
 }
 
 template <class Inspector>

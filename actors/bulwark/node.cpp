@@ -32,6 +32,15 @@ caf::actor node::shared_bulkhead(const std::string& name, const bulkhead_policy&
       name, {.line = {.part = name, .door = caf::actor_cast<caf::strong_actor_ptr>(owner)}});
 }
 
+caf::actor node::shared_circuit_breaker(const std::string& name,
+                                        const circuit_breaker_policy& policy,
+                                        const sharing_policy& sharing) {
+  auto owner = directory_->shared_circuit_breaker(name, policy, sharing);
+  return directory_->circuit_breaker_of(
+      name, policy,
+      {.line = {.part = name, .door = caf::actor_cast<caf::strong_actor_ptr>(owner)}});
+}
+
 node::~node() {
   shut_down();
 }

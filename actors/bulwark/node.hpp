@@ -72,6 +72,12 @@ public:
   caf::actor shared_bulkhead(const std::string& name, const bulkhead_policy& policy = {},
                              const sharing_policy& sharing = {});
 
+  /// The same for a circuit breaker: `sharing.trips_for` says whose failures open it for whom. An
+  /// operator's word to any node's part of it holds for all.
+  caf::actor shared_circuit_breaker(const std::string& name,
+                                    const circuit_breaker_policy& policy = {},
+                                    const sharing_policy& sharing = {});
+
   [[nodiscard]] const caf::actor& timeout_manager() const noexcept { return timeout_manager_; }
   [[nodiscard]] const caf::actor& registry() const noexcept { return registry_; }
   [[nodiscard]] const caf::actor& bulkhead_registry() const noexcept { return bulkhead_registry_; }

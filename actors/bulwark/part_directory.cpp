@@ -5,6 +5,7 @@
 #include "bulwark/circuit_breaker_actor.hpp"
 #include "bulwark/exceptions.hpp"
 #include "bulwark/shared_bulkhead_actor.hpp"
+#include "bulwark/shared_circuit_actor.hpp"
 #include "bulwark/supervisor_actor.hpp"
 
 #include <algorithm>
@@ -74,10 +75,12 @@ std::vector<caf::actor> part_directory::living() const {
     if (auto strong = lock(part))
       result.push_back(caf::actor_cast<caf::actor>(strong));
   };
-  for (const auto* kind : {&guards_, &circuit_breakers_, &bulkheads_, &shared_}) {
+  for (const auto* kind : {&guards_, &circuit_breakers_, &bulkheads_}) {
     for (const auto& [name, found] : *kind)
       add(found.part);
   }
+  for (const auto& [name, found] : shared_)
+    add(found.part);
   return result;
 }
 
@@ -153,58 +156,102 @@ std::vector<caf::actor> part_directory::bulkheads() const {
   return result;
 }
 
-caf::actor part_directory::spawn_circuit_breaker(const std::string& name,
-                                                 const circuit_breaker_policy& policy) {
+caf::actor
+part_directory::spawn_circuit_breaker(const std::string& name, const circuit_breaker_policy& policy,
+                                      std::optional<circuit_breaker_actor::owner> owner) {
   return system_.spawn<circuit_breaker_actor>(circuit_breaker_actor::settings{
       .name = name,
       .policy = policy,
       .timeout_manager = caf::actor_cast<caf::strong_actor_ptr>(timeout_manager_),
       .registry = caf::actor_cast<caf::weak_actor_ptr>(registry_),
+      .of = std::move(owner),
   });
 }
 
-caf::actor part_directory::shared_bulkhead(const std::string& name, const bulkhead_policy& policy,
-                                           const sharing_policy& sharing) {
-  auto mistakes = find_mistakes(policy);
+template <class Policy, class Spawn>
+caf::actor part_directory::spawn_shared(part_kind kind, const std::string& name,
+                                        const Policy& policy, const sharing_policy& sharing,
+                                        Spawn spawn) {
+  auto mistakes = mistakes_of(policy);
   for (auto& each : find_mistakes(sharing))
     mistakes.push_back(std::move(each));
   require_no_mistakes(name, mistakes);
   std::lock_guard guard{mutex_};
   require_open(name);
-  if (find_bulkhead(name))
-    refuse_name(part_kind::bulkhead, name, "of that name exists");
-  auto& found = shared_[name];
-  found.kept = system_.spawn<shared_bulkhead_actor>(shared_bulkhead_actor::settings{
-      .name = name + " (all nodes)",
-      .policy = policy,
-      .sharing = sharing,
-      .timeout_manager = caf::actor_cast<caf::strong_actor_ptr>(timeout_manager_),
-  });
+  const auto& parts = kind == part_kind::bulkhead ? bulkheads_ : circuit_breakers_;
+  if (auto i = parts.find(name); i != parts.end() && lock(i->second.part))
+    refuse_name(kind, name, "of that name exists");
+  const auto full_name = name + " (all nodes)";
+  auto& found = shared_[{kind, name}];
+  found.kept = spawn(full_name);
   found.part = caf::actor_cast<caf::weak_actor_ptr>(found.kept);
-  announce(name + " (all nodes)", part_kind::bulkhead,
-           caf::actor_cast<caf::strong_actor_ptr>(found.kept));
+  announce(full_name, kind, caf::actor_cast<caf::strong_actor_ptr>(found.kept));
   return found.kept;
 }
 
-caf::actor part_directory::find_shared(const std::string& name) const {
+caf::actor part_directory::shared_bulkhead(const std::string& name, const bulkhead_policy& policy,
+                                           const sharing_policy& sharing) {
+  return spawn_shared(part_kind::bulkhead, name, policy, sharing, [&](std::string full_name) {
+    return system_.spawn<shared_bulkhead_actor>(shared_bulkhead_actor::settings{
+        .name = std::move(full_name),
+        .policy = policy,
+        .sharing = sharing,
+        .timeout_manager = caf::actor_cast<caf::strong_actor_ptr>(timeout_manager_),
+    });
+  });
+}
+
+caf::actor part_directory::shared_circuit_breaker(const std::string& name,
+                                                  const circuit_breaker_policy& policy,
+                                                  const sharing_policy& sharing) {
+  return spawn_shared(
+      part_kind::circuit_breaker, name, policy, sharing, [&](std::string full_name) {
+        return system_.spawn<shared_circuit_actor>(shared_circuit_actor::settings{
+            .name = std::move(full_name),
+            .policy = limits_of(policy),
+            .sharing = sharing,
+            .timeout_manager = caf::actor_cast<caf::strong_actor_ptr>(timeout_manager_),
+            .registry = caf::actor_cast<caf::weak_actor_ptr>(registry_),
+        });
+      });
+}
+
+caf::actor part_directory::find_shared(part_kind kind, const std::string& name) const {
   std::lock_guard guard{mutex_};
-  auto i = shared_.find(name);
+  auto i = shared_.find({kind, name});
   return i == shared_.end() ? caf::actor{} : caf::actor_cast<caf::actor>(lock(i->second.part));
 }
 
-caf::actor part_directory::bulkhead_of(const std::string& name, bulkhead_actor::owner owner) {
+/// What stands for a part that nodes share: it is kept, so that what nodes hold is accounted for.
+template <class Part, class Spawn>
+caf::actor part_directory::find_or_spawn_of(entries& where, part_kind kind, const std::string& name,
+                                            owner_lost when_lost, Spawn spawn) {
   std::lock_guard guard{mutex_};
   require_open(name);
-  auto& found = bulkheads_[name];
+  auto& found = where[name];
   if (auto part = caf::actor_cast<caf::actor>(lock(found.part))) {
-    if (as<bulkhead_actor>(part)->when_lost() != owner.when_lost)
-      refuse_name(part_kind::bulkhead, name, "of that name is in use in another way");
+    if (as<Part>(part)->when_lost() != when_lost)
+      refuse_name(kind, name, "of that name is in use in another way");
     return part;
   }
-  found.kept = spawn_bulkhead(name, {}, std::move(owner));
+  found.kept = spawn();
   found.part = caf::actor_cast<caf::weak_actor_ptr>(found.kept);
-  announce(name, part_kind::bulkhead, caf::actor_cast<caf::strong_actor_ptr>(found.kept));
+  announce(name, kind, caf::actor_cast<caf::strong_actor_ptr>(found.kept));
   return found.kept;
+}
+
+caf::actor part_directory::bulkhead_of(const std::string& name, bulkhead_actor::owner owner) {
+  return find_or_spawn_of<bulkhead_actor>(
+      bulkheads_, part_kind::bulkhead, name, owner.when_lost,
+      [&] { return spawn_bulkhead(name, {}, std::move(owner)); });
+}
+
+caf::actor part_directory::circuit_breaker_of(const std::string& name,
+                                              const circuit_breaker_policy& policy,
+                                              circuit_breaker_actor::owner owner) {
+  return find_or_spawn_of<circuit_breaker_actor>(
+      circuit_breakers_, part_kind::circuit_breaker, name, owner.when_lost,
+      [&] { return spawn_circuit_breaker(name, policy, std::move(owner)); });
 }
 
 caf::actor part_directory::spawn_bulkhead(const std::string& name, const bulkhead_policy& policy,

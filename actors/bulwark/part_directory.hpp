@@ -1,6 +1,7 @@
 #pragma once
 
 #include "bulwark/bulkhead_actor.hpp"
+#include "bulwark/circuit_breaker_actor.hpp"
 #include "bulwark/guard.hpp"
 #include "bulwark/protocol.hpp"
 #include "bulwark/supervisor_actor.hpp"
@@ -11,8 +12,9 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
-#include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace bulwark {
@@ -36,15 +38,20 @@ public:
   /// The same for a bulkhead.
   caf::actor bulkhead(const std::string& name, const bulkhead_policy& policy, bool keep);
 
-  /// What owns a bulkhead of that name for all nodes; made where there is none. Throws policy_error
-  /// as circuit_breaker() does. The node's own guards use what bulkhead_of() gives.
+  /// What owns a part of that name for all nodes. Throws policy_error as circuit_breaker() does, and
+  /// where the node has a part of that name. The node's own guards use what the next two give.
   caf::actor shared_bulkhead(const std::string& name, const bulkhead_policy& policy,
                              const sharing_policy& sharing);
-  /// Invalid where there is none of that name.
-  [[nodiscard]] caf::actor find_shared(const std::string& name) const;
-  /// What stands on this node for a bulkhead that is shared: until the node ends. Throws
-  /// policy_error where there is one of that name with another `when_lost`.
+  caf::actor shared_circuit_breaker(const std::string& name, const circuit_breaker_policy& policy,
+                                    const sharing_policy& sharing);
+  /// What stands on this node for a part that is shared: until the node ends. Throws policy_error
+  /// where there is one of that name with another `when_lost`. Of `policy` the predicate counts, and
+  /// the numbers until the owner has said its own.
   caf::actor bulkhead_of(const std::string& name, bulkhead_actor::owner owner);
+  caf::actor circuit_breaker_of(const std::string& name, const circuit_breaker_policy& policy,
+                                circuit_breaker_actor::owner owner);
+  /// The owning part of that name; invalid where there is none.
+  [[nodiscard]] caf::actor find_shared(part_kind kind, const std::string& name) const;
 
   /// A bulkhead that is new. Throws policy_error where there is one of that name.
   caf::actor create_bulkhead(const std::string& name, const bulkhead_policy& policy);
@@ -89,7 +96,7 @@ private:
   mutable std::recursive_mutex mutex_;
   entries circuit_breakers_;
   entries bulkheads_;
-  entries shared_; // the parts that own what nodes share
+  std::map<std::pair<part_kind, std::string>, entry> shared_; // that own what nodes share
   entries guards_;
   std::size_t sweep_at_ = 64; // names, of all kinds: see forget_ended()
   // Of bulkheads that have ended too, until their last function has returned: see spawn_bulkhead().
@@ -101,7 +108,14 @@ private:
   template <class Part, class Policy, class Spawn>
   caf::actor find_or_spawn(entries& where, part_kind kind, const std::string& name,
                            const Policy& policy, bool keep, Spawn spawn);
-  caf::actor spawn_circuit_breaker(const std::string& name, const circuit_breaker_policy& policy);
+  template <class Policy, class Spawn>
+  caf::actor spawn_shared(part_kind kind, const std::string& name, const Policy& policy,
+                          const sharing_policy& sharing, Spawn spawn);
+  template <class Part, class Spawn>
+  caf::actor find_or_spawn_of(entries& where, part_kind kind, const std::string& name,
+                              owner_lost when_lost, Spawn spawn);
+  caf::actor spawn_circuit_breaker(const std::string& name, const circuit_breaker_policy& policy,
+                                   std::optional<circuit_breaker_actor::owner> owner = {});
   caf::actor spawn_bulkhead(const std::string& name, const bulkhead_policy& policy,
                             std::optional<bulkhead_actor::owner> owner = {});
   caf::strong_actor_ptr spawn_guard(supervisor_actor::settings init, const guard_policy& policy);

@@ -27,14 +27,17 @@ constexpr names<circuit_state, 5> circuit_states{{{circuit_state::closed, "close
                                                   {circuit_state::forced_open, "forced_open"},
                                                   {circuit_state::disabled, "disabled"}}};
 
-constexpr names<transition_cause, 7> transition_causes{
+constexpr names<transition_cause, 10> transition_causes{
     {{transition_cause::failure_threshold, "failure_threshold"},
      {transition_cause::open_elapsed, "open_elapsed"},
      {transition_cause::probe_failed, "probe_failed"},
      {transition_cause::probes_succeeded, "probes_succeeded"},
      {transition_cause::forced_open, "forced_open"},
      {transition_cause::disabled, "disabled"},
-     {transition_cause::reset, "reset"}}};
+     {transition_cause::reset, "reset"},
+     {transition_cause::nodes_tripped, "nodes_tripped"},
+     {transition_cause::owner_said, "owner_said"},
+     {transition_cause::owner_lost, "owner_lost"}}};
 
 constexpr names<jitter_kind, 4> jitter_kinds{{{jitter_kind::none, "none"},
                                               {jitter_kind::full, "full"},
@@ -113,6 +116,17 @@ bool from_string(std::string_view name, jitter_kind& jitter) {
 }
 bool from_integer(std::uint8_t number, jitter_kind& jitter) {
   return find_number(jitter_kinds, number, jitter);
+}
+
+circuit_event event_of(const std::string& name, const circuit_transition& change) {
+  return {.name = name,
+          .from = change.from,
+          .to = change.to,
+          .why = change.why,
+          .when = change.when.time_since_epoch(),
+          .generation = change.generation,
+          .failures = change.failures,
+          .successes = change.successes};
 }
 
 std::string to_string(const failure_report& report) {

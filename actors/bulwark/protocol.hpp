@@ -4,6 +4,7 @@
 #include "bulwark/bulkhead_share.hpp"
 #include "bulwark/caf_compat.hpp"
 #include "bulwark/circuit_breaker.hpp"
+#include "bulwark/circuit_share.hpp"
 #include "bulwark/classification.hpp"
 #include "bulwark/errc.hpp"
 #include "bulwark/failure_report.hpp"
@@ -104,6 +105,8 @@ struct circuit_event {
   std::uint32_t failures = 0;
   std::uint32_t successes = 0;
 };
+
+circuit_event event_of(const std::string& name, const circuit_transition& change);
 
 /// A refusal, as the registry's subscribers are told. While nobody subscribes, nothing is sent.
 struct rejection_event {
@@ -261,6 +264,24 @@ struct books_report {
   std::uint64_t abandoned = 0;
 };
 
+/// A node asks the owner of a circuit for a probe, and the answer.
+struct circuit_probe_request {
+  std::uint64_t number = 0;
+  timespan hold_for = unbounded;
+};
+
+struct circuit_probe_answer {
+  std::uint64_t number = 0;
+  bool granted = false;
+  permit given = {};
+  rejection refused = {};
+};
+
+/// What an operator has told a node's part, for the owner: closed, forced_open or disabled.
+struct circuit_command {
+  circuit_state wish = circuit_state::closed;
+};
+
 /// A supervisor asks the timeout manager to be woken, instead of what it asked before.
 struct wake_request {
   timespan at{0}; ///< Of the actor system's clock, since its beginning.
@@ -363,6 +384,11 @@ CAF_ADD_TYPE_ID(bulwark, (bulwark::door_change))
 CAF_ADD_TYPE_ID(bulwark, (bulwark::share_report))
 CAF_ADD_TYPE_ID(bulwark, (bulwark::share_grant))
 CAF_ADD_TYPE_ID(bulwark, (bulwark::permit_token))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::circuit_report))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::circuit_word))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::circuit_probe_request))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::circuit_probe_answer))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::circuit_command))
 
 CAF_END_TYPE_ID_BLOCK(bulwark)
 

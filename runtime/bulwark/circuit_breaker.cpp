@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace bulwark {
 
@@ -54,6 +55,8 @@ admission circuit_breaker::admit(instant now, instant hold_until) {
 }
 
 admission circuit_breaker::admit_probe(instant now, instant hold_until) {
+  if (following_)
+    return rejection{errc::circuit_open, timespan::zero()};
   if (probes_.size() >= policy_.half_open_calls)
     return rejection{errc::circuit_open, time_until(due(), now)};
   if (hold_until == end_of_time)
@@ -83,6 +86,8 @@ void circuit_breaker::record_success(instant now) {
     failures_ = 0;
     return;
   case circuit_state::half_open:
+    if (following_)
+      return;
     if (++successes_ >= policy_.success_threshold)
       enter(circuit_state::closed, transition_cause::probes_succeeded, now);
     return;
@@ -99,6 +104,8 @@ void circuit_breaker::record_failure(instant now) {
       enter(circuit_state::open, transition_cause::failure_threshold, now);
     return;
   case circuit_state::half_open:
+    if (following_)
+      return;
     ++failures_; // only to be told with the transition
     enter(circuit_state::open, transition_cause::probe_failed, now);
     return;
@@ -115,14 +122,14 @@ void circuit_breaker::record_failure(instant now) {
 // -- time -------------------------------------------------------------------------
 
 void circuit_breaker::on_tick(instant now) {
-  if (state_ == circuit_state::open && now >= probes_from())
+  if (state_ == circuit_state::open && !following_ && now >= probes_from())
     enter(circuit_state::half_open, transition_cause::open_elapsed, now);
   std::erase_if(probes_, [now](const probe& each) { return each.hold_until <= now; });
 }
 
 instant circuit_breaker::due() const noexcept {
   if (state_ == circuit_state::open)
-    return probes_from();
+    return following_ ? end_of_time : probes_from();
   auto earliest = end_of_time; // there are probes in half-open alone
   for (const auto& each : probes_)
     earliest = std::min(earliest, each.hold_until);
@@ -146,6 +153,29 @@ void circuit_breaker::reset(instant now) {
     failures_ = 0;
   else
     enter(circuit_state::closed, transition_cause::reset, now);
+}
+
+void circuit_breaker::trip(transition_cause why, instant now) {
+  if (state_ == circuit_state::closed)
+    enter(circuit_state::open, why, now);
+}
+
+void circuit_breaker::follow(circuit_state state, timespan probes_in, transition_cause why,
+                             instant now) {
+  const auto began = std::exchange(following_, state != circuit_state::closed) != following_;
+  follows_until_ = saturating_add(now, probes_in);
+  // Probes are numbered by who gives them: none is good where the other decides.
+  if (state_ != state || (began && state_ == circuit_state::half_open))
+    enter(state, why, now);
+}
+
+void circuit_breaker::stop_following(transition_cause why, instant now) {
+  if (!std::exchange(following_, false))
+    return;
+  if (state_ == circuit_state::open)
+    since_ = follows_until_ - policy_.open_for;
+  else if (state_ == circuit_state::half_open)
+    enter(circuit_state::half_open, why, now);
 }
 
 void circuit_breaker::change_policy(const circuit_breaker_limits& policy, instant /*now*/) {
@@ -186,7 +216,7 @@ bool circuit_breaker::settle(const permit& held) {
 }
 
 instant circuit_breaker::probes_from() const noexcept {
-  return saturating_add(since_, policy_.open_for);
+  return following_ ? follows_until_ : saturating_add(since_, policy_.open_for);
 }
 
 // -- names ------------------------------------------------------------------------
@@ -223,6 +253,12 @@ std::string to_string(transition_cause cause) {
     return "disabled";
   case transition_cause::reset:
     return "reset";
+  case transition_cause::nodes_tripped:
+    return "nodes_tripped";
+  case transition_cause::owner_said:
+    return "owner_said";
+  case transition_cause::owner_lost:
+    return "owner_lost";
   }
   return fmt::format("transition_cause({})", static_cast<unsigned>(cause));
 }

@@ -78,6 +78,9 @@ enum class transition_cause : std::uint8_t {
   forced_open = 5,       ///< An operator's force_open.
   disabled = 6,          ///< An operator's disable.
   reset = 7,             ///< An operator's reset.
+  nodes_tripped = 8,     ///< Circuits of nodes that share it opened: see shared_circuit.hpp.
+  owner_said = 9,        ///< The owner of a shared circuit said so: see circuit_share.hpp.
+  owner_lost = 10,       ///< The owner of a shared circuit can't be reached.
 };
 
 /// One change of state, with the counts that caused it.
@@ -141,6 +144,17 @@ public:
   void disable(instant now);
   void reset(instant now);
 
+  /// Opens it, whatever was counted. Nothing happens where it isn't closed.
+  void trip(transition_cause why, instant now);
+
+  /// For a node's part of a shared circuit: takes the state that another decides about, `closed`
+  /// gives it back. Until then time changes nothing, and no probe is let through here. `probes_in`:
+  /// in open, until probes will be let through.
+  void follow(circuit_state state, timespan probes_in, transition_cause why, instant now);
+  /// Goes on from the state that it followed to, by its own rules.
+  void stop_following(transition_cause why, instant now);
+  [[nodiscard]] bool following() const noexcept { return following_; }
+
   /// Takes the new numbers; the state, the counts and the probes in flight stay. An open circuit
   /// probes at since + the new open_for; a count beyond its new threshold acts when it next grows;
   /// with more probes in flight than now permitted, no more are let through until they are fewer.
@@ -178,6 +192,8 @@ private:
   instant since_;
   std::uint32_t failures_ = 0;
   std::uint32_t successes_ = 0;
+  bool following_ = false;
+  instant follows_until_;     // when probes are let through, as the other said
   std::vector<probe> probes_; // in flight; empty in all states but half_open
 
   // The one function that assigns the state, and so outdates all permits.

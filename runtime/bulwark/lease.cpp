@@ -35,6 +35,35 @@ bool from_integer(std::uint8_t number, owner_lost& policy) {
   return true;
 }
 
+std::string to_string(trip_scope scope) {
+  switch (scope) {
+  case trip_scope::own:
+    return "own";
+  case trip_scope::quorum:
+    return "quorum";
+  case trip_scope::any:
+    return "any";
+  }
+  return fmt::format("trip_scope({})", static_cast<unsigned>(scope));
+}
+
+bool from_string(std::string_view name, trip_scope& scope) {
+  for (auto each : {trip_scope::own, trip_scope::quorum, trip_scope::any}) {
+    if (name == to_string(each)) {
+      scope = each;
+      return true;
+    }
+  }
+  return false;
+}
+
+bool from_integer(std::uint8_t number, trip_scope& scope) {
+  if (number > static_cast<std::uint8_t>(trip_scope::any))
+    return false;
+  scope = static_cast<trip_scope>(number);
+  return true;
+}
+
 policy_mistakes find_mistakes(const sharing_policy& policy) {
   policy_mistakes result;
   check_range(result, "sharing.lease_time", policy.lease_time, std::chrono::milliseconds{10},

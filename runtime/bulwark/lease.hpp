@@ -43,11 +43,24 @@ bool from_integer(std::uint8_t number, owner_lost& policy);
 
 inline constexpr timespan default_lease_time = std::chrono::seconds{3};
 
+/// For whom a node's failures open a circuit that nodes share.
+enum class trip_scope : std::uint8_t {
+  own = 0,    ///< For the node alone.
+  quorum = 1, ///< For the node; for all when those of more than half of the nodes are open.
+  any = 2,    ///< For all, at once.
+};
+
+std::string to_string(trip_scope scope);
+bool from_string(std::string_view name, trip_scope& scope);
+bool from_integer(std::uint8_t number, trip_scope& scope);
+
 /// How a part is shared with other nodes.
 struct sharing_policy {
   /// How long a node may use it without a word from its owner; 10 ms .. 1 h. After that time the
   /// owner takes back what a silent node holds. Nodes report four times as often.
   timespan lease_time = default_lease_time;
+  /// Of circuit breakers.
+  trip_scope trips_for = trip_scope::quorum;
 
   friend bool operator==(const sharing_policy&, const sharing_policy&) = default;
 };

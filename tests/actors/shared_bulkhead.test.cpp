@@ -222,7 +222,7 @@ TEST_CASE("a change of the shared policy reaches all nodes and only the owner ta
   CHECK(f.at_target() == 1);
   CHECK(is(f.sys.ask(f.there, change_policy_atom_v, bulkhead_policy{}), errc::invalid_policy));
   CHECK(is(f.sys.ask(f.here, change_policy_atom_v, bulkhead_policy{}), errc::invalid_policy));
-  auto owner = f.owner->directory()->find_shared("pool");
+  auto owner = f.owner->directory()->find_shared(part_kind::bulkhead, "pool");
   CHECK(is(f.sys.ask(owner, change_policy_atom_v, bulkhead_policy{.max_workers = 0}),
            errc::invalid_policy));
   f.sys.ask(owner, change_policy_atom_v, bulkhead_policy{.max_workers = 2});

@@ -1,0 +1,180 @@
+#include "bulwark/shared_circuit_actor.hpp"
+
+#include <utility>
+#include <variant>
+
+// Longer than 200 lines: what a breaker answers, and what nodes say to its owner.
+
+namespace bulwark {
+
+shared_circuit_actor::shared_circuit_actor(caf::actor_config& config, settings init)
+    : caf::event_based_actor(config),
+      self_(std::move(init)),
+      core_(self_.policy, self_.sharing, *this, *this, now()) {}
+
+const char* shared_circuit_actor::name() const {
+  return "bulwark.shared_circuit";
+}
+
+instant shared_circuit_actor::now() const {
+  return instant{home_system().clock().now().time_since_epoch()};
+}
+
+// Longer than 40 lines: the table of all that it answers.
+caf::behavior shared_circuit_actor::make_behavior() {
+  compat::ignore_errors(this);
+  compat::set_down_handler(this, [this](const caf::down_msg& down) { on_down(down.source); });
+  return {
+      [this](const std::string&, const circuit_report& report) {
+        with_sender([&](node_key from) { core_.on_report(from, report, now()); });
+      },
+      [this](const std::string&, const circuit_probe_request& request) {
+        with_sender([&](node_key from) {
+          const auto at = now();
+          const auto until =
+              request.hold_for == unbounded ? end_of_time : saturating_add(at, request.hold_for);
+          const auto decision = core_.admit(from, at, until);
+          circuit_probe_answer answer{.number = request.number};
+          if (const auto* given = std::get_if<permit>(&decision)) {
+            answer.granted = true;
+            answer.given = *given;
+          } else {
+            answer.refused = std::get<rejection>(decision);
+          }
+          compat::deliver(current_sender(), nullptr, caf::make_message_id(),
+                          caf::make_message(answer), context());
+        });
+      },
+      [this](const std::string&, const outcome_report& report) {
+        core_.on_outcome(report.held, report.failed, now());
+        after_event();
+      },
+      [this](const std::string&, const circuit_command& said) { command(said.wish); },
+      [this](wake_up_atom) {
+        armed_ = end_of_time;
+        core_.on_tick(now());
+        after_event();
+      },
+      [this](state_atom) { return core_.circuit().state(); },
+      [this](force_open_atom) { command(circuit_state::forced_open); },
+      [this](disable_atom) { command(circuit_state::disabled); },
+      [this](reset_atom) { command(circuit_state::closed); },
+      [this](subscribe_atom) { subscribers_.add_sender(this); },
+      [this](unsubscribe_atom) {
+        const auto& who = current_sender();
+        subscribers_.remove_sender(
+            this, who && keys_.contains(caf::actor_cast<caf::actor_addr>(who)));
+      },
+      [this](change_policy_atom, const circuit_breaker_policy& policy) {
+        return change_policy(policy);
+      },
+      [this](const stats_request& request) {
+        compat::tell(current_sender(), request, address(), stats());
+      },
+      [this](get_stats_atom) { return stats(); },
+      [this](shutdown_atom) { shut_down(); },
+      [this](shutdown_atom, bool) { shut_down(); },
+  };
+}
+
+/// Calls `f` with the node whose part sent the message.
+template <class F>
+void shared_circuit_actor::with_sender(F f) {
+  const auto& node = current_sender();
+  if (!node)
+    return;
+  auto [found, is_new] = keys_.try_emplace(caf::actor_cast<caf::actor_addr>(node), last_key_ + 1);
+  if (is_new) {
+    addresses_[++last_key_] = found->first;
+    compat::watch(this, node);
+  }
+  f(found->second);
+  after_event();
+}
+
+void shared_circuit_actor::on_down(const caf::actor_addr& whom) {
+  subscribers_.on_down(whom);
+  auto found = keys_.find(whom);
+  if (found == keys_.end())
+    return;
+  const auto key = found->second;
+  keys_.erase(found);
+  addresses_.erase(key);
+  core_.lose(key, now());
+  after_event();
+}
+
+void shared_circuit_actor::after_event() {
+  if (const auto due = core_.due(); due < armed_) {
+    armed_ = due;
+    compat::deliver(self_.timeout_manager, ctrl(), caf::make_message_id(),
+                    caf::make_message(wake_request{.at = due.time_since_epoch()}), context());
+  }
+}
+
+/// From nobody: who may use the circuit need not know where it is.
+void shared_circuit_actor::say(node_key node, const circuit_word& word) {
+  if (auto i = addresses_.find(node); i != addresses_.end())
+    compat::deliver(caf::actor_cast<caf::strong_actor_ptr>(i->second), nullptr,
+                    caf::make_message_id(), caf::make_message(word), context());
+}
+
+void shared_circuit_actor::on_transition(const circuit_transition& change) {
+  ++transitions_;
+  const auto event = event_of(self_.name, change);
+  compat::tell(caf::actor_cast<caf::strong_actor_ptr>(self_.registry), event);
+  subscribers_.tell(event);
+}
+
+void shared_circuit_actor::command(circuit_state wish) {
+  switch (wish) {
+  case circuit_state::forced_open:
+    core_.force_open(now());
+    break;
+  case circuit_state::disabled:
+    core_.disable(now());
+    break;
+  case circuit_state::closed:
+    core_.reset(now());
+    break;
+  case circuit_state::open:
+  case circuit_state::half_open:
+    return; // nobody's to say
+  }
+  after_event();
+}
+
+caf::result<void> shared_circuit_actor::change_policy(const circuit_breaker_policy& policy) {
+  if (const auto mistakes = find_mistakes(limits_of(policy)); !mistakes.empty())
+    return make_failure(errc::invalid_policy,
+                        {.part = self_.name, .last_error = to_string(mistakes)});
+  core_.change_policy(limits_of(policy), now());
+  after_event();
+  return caf::unit;
+}
+
+void shared_circuit_actor::shut_down() {
+  core_.close(now());
+  quit(caf::exit_reason::user_shutdown);
+}
+
+/// The circuit that is for all nodes. Calls are in the books of the nodes that made them.
+circuit_breaker_stats shared_circuit_actor::stats() const {
+  const auto& circuit = core_.circuit();
+  return {.name = self_.name,
+          .state = circuit.state(),
+          .generation = circuit.generation(),
+          .failures = circuit.failures(),
+          .successes = circuit.successes(),
+          .probes = circuit.probes(),
+          .transitions = transitions_};
+}
+
+void shared_circuit_actor::on_exit() {
+  for (const auto& [address, key] : keys_)
+    compat::unwatch(this, address);
+  keys_.clear();
+  addresses_.clear();
+}
+
+} // namespace bulwark
