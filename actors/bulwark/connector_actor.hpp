@@ -53,8 +53,9 @@ private:
   void on_down(const caf::down_msg& down);
 };
 
-/// The waits between dials: at most 100 ms at first, 5 s at last, and any length below that.
+/// The waits between dials: at most 100 ms at first, 1 s at last, and any length below that. Not
+/// longer: who comes back is to be used again within 2 s. A dial that is refused costs little.
 inline constexpr retry_limits redial_limits{.base_delay = std::chrono::milliseconds{100},
-                                            .max_delay = std::chrono::seconds{5}};
+                                            .max_delay = std::chrono::seconds{1}};
 
 } // namespace bulwark

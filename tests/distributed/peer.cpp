@@ -48,6 +48,8 @@ struct config : caf::actor_system_config {
   std::uint16_t serves = 0; // 1: yes
 
   config() {
+    // CAF_MAIN loads the middleman after it has read the command line.
+    caf::io::middleman::add_module_options(*this);
     opt_group{custom_options_, "global"}
         .add(port, "port,p", "to be published at")
         .add(serves, "serves,s", "answers what it else would not");

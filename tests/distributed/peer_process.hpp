@@ -9,6 +9,8 @@
 #include <cstdint>
 #include <stdexcept>
 #include <string>
+#include <utility>
+#include <vector>
 
 extern char** environ;
 
@@ -18,12 +20,16 @@ namespace bulwark_tests {
 /// or with us, whatever ends us.
 class peer_process {
 public:
-  peer_process() { start(false); }
+  /// `options`: on its command line, CAF's own for example.
+  explicit peer_process(std::vector<std::string> options = {}) : options_(std::move(options)) {
+    start(false);
+  }
   peer_process(const peer_process&) = delete;
   peer_process& operator=(const peer_process&) = delete;
   ~peer_process() { kill(); }
 
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
+  [[nodiscard]] pid_t id() const noexcept { return id_; }
 
   /// SIGKILL, and waits until it is gone.
   void kill() {
@@ -42,6 +48,7 @@ public:
   }
 
 private:
+  std::vector<std::string> options_;
   pid_t id_ = 0;
   int input_ = -1;
   std::uint16_t port_ = 0;
@@ -55,10 +62,15 @@ private:
     ::posix_spawn_file_actions_init(&actions);
     ::posix_spawn_file_actions_adddup2(&actions, input[0], STDIN_FILENO);
     ::posix_spawn_file_actions_adddup2(&actions, output[1], STDOUT_FILENO);
-    std::string words[] = {TEST_PEER, "--port=" + std::to_string(port_),
-                           serves ? "--serves=1" : "--serves=0"};
-    char* arguments[] = {words[0].data(), words[1].data(), words[2].data(), nullptr};
-    const auto failed = ::posix_spawn(&id_, TEST_PEER, &actions, nullptr, arguments, environ);
+    std::vector<std::string> words{TEST_PEER, "--port=" + std::to_string(port_),
+                                   serves ? "--serves=1" : "--serves=0"};
+    words.insert(words.end(), options_.begin(), options_.end());
+    std::vector<char*> arguments;
+    for (auto& word : words)
+      arguments.push_back(word.data());
+    arguments.push_back(nullptr);
+    const auto failed =
+        ::posix_spawn(&id_, TEST_PEER, &actions, nullptr, arguments.data(), environ);
     ::posix_spawn_file_actions_destroy(&actions);
     ::close(input[0]);
     ::close(output[1]);

@@ -5,6 +5,7 @@
 #include "support/types.hpp"
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -69,7 +70,7 @@ private:
 class real_system {
 public:
   /// `extend`: gives the system what it has beside actors, a module of CAF.
-  explicit real_system(void (*extend)(caf::actor_system_config&) = nullptr)
+  explicit real_system(const std::function<void(caf::actor_system_config&)>& extend = {})
       : config_(extend), system_(config_), switchboard_(system_.spawn<switchboard>()) {}
 
   // CAF keeps whoever has sent to another system until it ends, and waits for it.
@@ -116,10 +117,10 @@ public:
 
 private:
   struct config : caf::actor_system_config {
-    explicit config(void (*extend)(caf::actor_system_config&)) {
+    explicit config(const std::function<void(caf::actor_system_config&)>& extend) {
       init_types();
       set("caf.logger.console.verbosity", "quiet");
-      if (extend != nullptr)
+      if (extend)
         extend(*this);
     }
   };
