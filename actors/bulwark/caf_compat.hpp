@@ -88,6 +88,16 @@ auto request(Self&& self, const caf::actor& receiver, Ts&&... xs) {
 #endif
 }
 
+/// The same, with CAF's own time limit: where it is up the answer is sec::request_timeout.
+template <class Self, class... Ts>
+auto request_within(Self&& self, const caf::actor& receiver, caf::timespan limit, Ts&&... xs) {
+#if CAF_MAJOR_VERSION >= 1
+  return self->mail(std::forward<Ts>(xs)...).request(receiver, limit);
+#else
+  return self->request(receiver, limit, std::forward<Ts>(xs)...);
+#endif
+}
+
 /// Hands the request that `self` is handling on to `receiver`, who answers it with regard to
 /// `content`.
 inline caf::delegated<caf::message> forward(caf::event_based_actor* self,

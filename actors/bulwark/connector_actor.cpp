@@ -34,7 +34,18 @@ void connector_actor::dial() {
   compat::request(this, self_.dialler, caf::connect_atom_v, self_.host, self_.port)
       .then([this](const caf::node_id&, const caf::strong_actor_ptr& door,
                    const std::set<std::string>&) { take(door); },
-            [this](const caf::error&) { dial_later(); });
+            [this](const caf::error& why) { on_failure(why); });
+}
+
+void connector_actor::on_failure(const caf::error& why) {
+  if (!std::exchange(reason_told_, true))
+    report(false, why);
+  dial_later();
+}
+
+void connector_actor::report(bool connected, const caf::error& why) const {
+  if (self_.on_change)
+    self_.on_change(connected, why);
 }
 
 void connector_actor::dial_later() {
@@ -47,13 +58,15 @@ void connector_actor::dial_later() {
 /// A port where nobody is published answers without an actor: as good as no answer.
 void connector_actor::take(caf::strong_actor_ptr door) {
   if (!door) {
-    dial_later();
+    on_failure(caf::make_error(caf::sec::no_actor_published_at_port));
     return;
   }
   failures_ = 0;
+  reason_told_ = false;
   door_ = std::move(door);
   compat::watch(this, door_); // one that has been lost meanwhile is told at once
   self_.line->set(door_);
+  report(true, {});
   for (const auto& address : supervisors_)
     hand_over(caf::actor_cast<caf::strong_actor_ptr>(address));
 }
@@ -67,6 +80,7 @@ void connector_actor::on_down(const caf::down_msg& down) {
   if (door_ && down.source == door_) {
     door_ = nullptr;
     self_.line->set(nullptr);
+    report(false, down.reason);
     dial_later();
   } else if (self_.node && down.source == self_.node) {
     quit(caf::exit_reason::user_shutdown);
@@ -80,6 +94,7 @@ void connector_actor::on_exit() {
   for (const auto* watched : {&self_.node, &door_})
     compat::unwatch(this, *watched); // or what outlives us would remember us
   self_.dialler = nullptr;
+  self_.on_change = nullptr;
   self_.node = nullptr;
   door_ = nullptr;
 }

@@ -8,6 +8,7 @@
 #include <caf/all.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <unordered_set>
@@ -29,6 +30,8 @@ public:
     caf::strong_actor_ptr node = {}; ///< Of whom we are: we end when it does.
     std::shared_ptr<peer_line> line = {};
     std::uint64_t seed = 0; ///< Another for each process, or all come back at once.
+    /// Told what becomes of the connection: see connection_options.
+    std::function<void(bool connected, const caf::error& why)> on_change = {};
   };
 
   connector_actor(caf::actor_config& config, settings init);
@@ -44,10 +47,13 @@ private:
   random_stream random_;
   caf::strong_actor_ptr door_;
   std::uint32_t failures_ = 0; // in a row
+  bool reason_told_ = false;   // why there is no connection
   std::unordered_set<caf::actor_addr> supervisors_;
 
   void dial();
+  void on_failure(const caf::error& why);
   void dial_later();
+  void report(bool connected, const caf::error& why) const;
   void take(caf::strong_actor_ptr door);
   void hand_over(const caf::strong_actor_ptr& supervisor);
   void on_down(const caf::down_msg& down);

@@ -6,6 +6,7 @@
 #include <caf/io/middleman.hpp>
 
 #include <functional>
+#include <set>
 #include <utility>
 
 namespace bulwark {
@@ -24,26 +25,36 @@ caf::io::middleman& middleman_of(node& owner, const std::string& part) {
   return owner.system().middleman();
 }
 
+caf::actor transport_of(caf::io::middleman& middleman, const caf::actor& chosen) {
+  return chosen ? chosen : caf::actor_cast<caf::actor>(middleman.actor_handle());
+}
+
 } // namespace
 
-std::uint16_t publish(node& owner, std::uint16_t port, const std::string& address) {
-  auto& middleman = middleman_of(owner, "front door");
+std::uint16_t publish(node& owner, std::uint16_t port, const std::string& address,
+                      const caf::actor& transport) {
+  const auto opener = transport_of(middleman_of(owner, "front door"), transport);
+  std::uint16_t bound = 0;
+  caf::error refused;
+  caf::scoped_actor self{owner.system()};
   // Reuse: so that who comes back after a crash gets its port at once.
-  auto bound = middleman.publish(owner.front_door(), port, address.c_str(), true);
-  if (!bound)
+  compat::request(self, opener, caf::publish_atom_v, port,
+                  caf::actor_cast<caf::strong_actor_ptr>(owner.front_door()),
+                  std::set<std::string>{}, address, true)
+      .receive([&bound](std::uint16_t opened) { bound = opened; },
+               [&refused](caf::error& why) { refused = std::move(why); });
+  if (refused)
     throw policy_error{errc::invalid_policy,
                        {.part = "front door",
                         .last_error = "port " + std::to_string(port) + " of '" + address
-                                      + "' can't be opened: " + to_string(bound.error())}};
+                                      + "' can't be opened: " + to_string(refused)}};
   // CAF would keep the port open for the dead.
-  owner.front_door()->attach_functor(
-      [closer = caf::actor_cast<caf::strong_actor_ptr>(middleman.actor_handle()), port = *bound] {
-        compat::tell(closer, caf::close_atom_v, port);
-      });
-  return *bound;
+  owner.front_door()->attach_functor([closer = caf::actor_cast<caf::strong_actor_ptr>(opener),
+                                      bound] { compat::tell(closer, caf::close_atom_v, bound); });
+  return bound;
 }
 
-remote_node connect(node& own, std::string host, std::uint16_t port) {
+remote_node connect(node& own, std::string host, std::uint16_t port, connection_options options) {
   remote_node result;
   result.address_ = host + ":" + std::to_string(port);
   auto& middleman = middleman_of(own, result.address_);
@@ -55,10 +66,11 @@ remote_node connect(node& own, std::string host, std::uint16_t port) {
   result.connector_ = system.spawn<connector_actor>(connector_actor::settings{
       .host = std::move(host),
       .port = port,
-      .dialler = caf::actor_cast<caf::actor>(middleman.actor_handle()),
+      .dialler = transport_of(middleman, options.transport),
       .node = caf::actor_cast<caf::strong_actor_ptr>(own.timeout_manager()),
       .line = result.line_,
       .seed = seed,
+      .on_change = std::move(options.on_change),
   });
   return result;
 }
@@ -78,12 +90,14 @@ caf::actor remote_node::circuit_breaker(const std::string& name, owner_lost when
        .when_lost = when_lost});
 }
 
-caf::actor remote_node::guard(const std::string& name, const guard_policy& policy) const {
+caf::actor remote_node::guard(const std::string& name, const guard_policy& policy,
+                              const std::string& own_name) const {
   auto bounded = policy;
   if (!policy.deadline && !policy.attempt_timeout)
     bounded.attempt_timeout = longest_remote_attempt;
-  return caf::actor_cast<caf::actor>(directory_->remote_guard(
-      address_ + "/" + name, {.guard = name, .connector = connector_}, line_->door(), bounded));
+  return caf::actor_cast<caf::actor>(
+      directory_->remote_guard(own_name.empty() ? address_ + "/" + name : own_name,
+                               {.guard = name, .connector = connector_}, line_->door(), bounded));
 }
 
 } // namespace bulwark

@@ -7,6 +7,7 @@
 #include <caf/all.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -15,17 +16,32 @@
 /// alone need not include this.
 ///
 /// CAF's protocol knows no authentication: whoever reaches the port can call every guard. Loopback,
-/// a private network, or CAF's TLS (caf-openssl).
+/// a private network, or TLS: that of caf-openssl, whose actor is handed in as the transport:
+///
+///     const auto tls = caf::actor_cast<caf::actor>(sys.openssl_manager().actor_handle());
+///     bulwark::publish(node, 4711, "0.0.0.0", tls);
+///     auto peer = bulwark::connect(node, "node2.example.org", 4711, {.transport = tls});
 
 namespace bulwark {
 
 /// Opens the node's front door on a port, until the node ends. Returns the port: 0 asks for any
 /// that is free. `address` is that of a network interface, in numbers; empty: all of them. Blocks
-/// until the port is open: not for actors.
+/// until the port is open: not for actors. `transport` opens it: CAF's middleman where it is empty,
+/// else an actor that knows the same messages.
 ///
 /// Throws policy_error, errc::invalid_policy, where the middleman isn't loaded or the port can't be
 /// opened; resilience_error, errc::shutting_down, where the node has ended.
-std::uint16_t publish(node& owner, std::uint16_t port, const std::string& address = "127.0.0.1");
+std::uint16_t publish(node& owner, std::uint16_t port, const std::string& address = "127.0.0.1",
+                      const caf::actor& transport = {});
+
+/// How a peer is reached, and who is told.
+struct connection_options {
+  /// What dials: CAF's middleman where it is empty, else an actor that knows the same messages.
+  caf::actor transport = {};
+  /// Called when there is a connection, when it is lost, and when it can't be made: then once, with
+  /// the reason, until it is made. By an actor, one call at a time: short, and without waiting.
+  std::function<void(bool connected, const caf::error& why)> on_change = {};
+};
 
 /// For attempts of a remote guard whose policy names neither deadline nor attempt_timeout. A
 /// message may get lost on its way (CAF drops what the other side can't read): no call waits for
@@ -42,10 +58,11 @@ public:
   /// tried again where the policy has retries.
   ///
   /// `policy` is this side's: its parts are here. The peer's guard has its own, and is told how
-  /// much time is left. The guard's own name here is "HOST:PORT/NAME".
+  /// much time is left. The guard's own name here is "HOST:PORT/NAME", or `own_name`.
   ///
   /// Throws as node::guard() does: one guard for each name.
-  [[nodiscard]] caf::actor guard(const std::string& name, const guard_policy& policy = {}) const;
+  [[nodiscard]] caf::actor guard(const std::string& name, const guard_policy& policy = {},
+                                 const std::string& own_name = {}) const;
 
   /// What stands here for the peer's shared bulkhead `name` (see node::shared_bulkhead), for the
   /// policy of guards: permits come from there, and calls wait in the queue there. `when_lost` says
@@ -70,7 +87,8 @@ public:
   bool wait_until_connected(timespan longest) const { return line_->wait(longest); }
 
 private:
-  friend remote_node connect(node& own, std::string host, std::uint16_t port);
+  friend remote_node connect(node& own, std::string host, std::uint16_t port,
+                             connection_options options);
 
   std::string address_;
   std::shared_ptr<part_directory> directory_;
@@ -83,6 +101,7 @@ private:
 ///
 /// Throws policy_error, errc::invalid_policy, where the middleman isn't loaded; resilience_error,
 /// errc::shutting_down, where the own node has ended.
-[[nodiscard]] remote_node connect(node& own, std::string host, std::uint16_t port);
+[[nodiscard]] remote_node connect(node& own, std::string host, std::uint16_t port,
+                                  connection_options options = {});
 
 } // namespace bulwark

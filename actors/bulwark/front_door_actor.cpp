@@ -70,11 +70,12 @@ caf::result<caf::message>
 front_door_actor::call(const std::string& name, const call_context& context, caf::message content) {
   if (ends_something(content))
     return caf::make_error(caf::sec::unexpected_message, "not through the front door");
+  if (directory_->closed())
+    return make_failure(errc::shutting_down, {.guard = name});
   if (auto guard = directory_->find_guard(name))
     return compat::forward(
         this, guard, caf::make_message(call_atom_v, context, caf::actor{this}, std::move(content)));
-  return make_failure(directory_->closed() ? errc::shutting_down : errc::unknown_name,
-                      {.guard = name});
+  return make_failure(errc::unknown_name, {.guard = name});
 }
 
 /// What a node's part says to the one that owns what they share. One that isn't there (yet) is

@@ -49,6 +49,18 @@ void node::shut_down() {
   std::call_once(ended_, [this] { end(); });
 }
 
+bool node::drain(timespan longest) {
+  directory_->close();
+  auto finished = false;
+  {
+    caf::scoped_actor self{system_};
+    compat::request_within(self, registry_, longest, shutdown_all_atom_v, true)
+        .receive([&finished] { finished = true; }, [](const caf::error&) {});
+  }
+  shut_down();
+  return finished;
+}
+
 void node::end() {
   // From now on nothing is made: what comes after the registry's word would be left over.
   directory_->close();
@@ -57,8 +69,7 @@ void node::end() {
     compat::tell(caf::actor_cast<caf::strong_actor_ptr>(part), shutdown_atom_v);
     self->wait_for(part);
   };
-  compat::request(self, registry_, shutdown_all_atom_v)
-      .receive([](caf::unit_t) {}, [](const caf::error&) {});
+  compat::request(self, registry_, shutdown_all_atom_v).receive([] {}, [](const caf::error&) {});
   for (const auto& part : directory_->living()) // none, unless somebody has killed the registry
     end(part);
   // Before the timeout manager ends, so that who waits for a function is still answered in time.

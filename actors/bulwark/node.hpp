@@ -99,6 +99,14 @@ public:
   /// resilience_error, errc::shutting_down.
   void shut_down();
 
+  /// Takes no new calls: guards, and the front door, answer them with errc::shutting_down. Those in
+  /// progress finish, with their retries and waits; after `longest`, or when all have, the rest ends
+  /// as by shut_down(). Returns whether all had finished.
+  ///
+  /// All guards stop at once: a call that is on its way from one guard of the node to another may
+  /// find that one closed.
+  bool drain(timespan longest);
+
 private:
   caf::actor_system& system_;
   caf::actor timeout_manager_;

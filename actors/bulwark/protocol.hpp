@@ -52,7 +52,7 @@
 /// |                   | get, string                             | node_stats of that name       |
 /// |                   | get_all_stats                           | node_stats                    |
 /// |                   | subscribe; unsubscribe                  | unit, then each event         |
-/// |                   | shutdown_all                            | unit, once all have ended     |
+/// |                   | shutdown_all; shutdown_all, bool wait   | unit, once all have ended     |
 /// | front door        | call, string, call_context, message     | the named guard's reply       |
 /// |                   | list                                    | vector<part_info>, no address |
 /// |                   | get_stats, string                       | node_stats of that name       |

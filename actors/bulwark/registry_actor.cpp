@@ -54,7 +54,8 @@ caf::behavior registry_actor::make_behavior() {
         subscribers_.remove_sender(this, is_part(current_sender()));
         want_rejections();
       },
-      [this](shutdown_all_atom) { return shut_all_down(); },
+      [this](shutdown_all_atom) { return shut_all_down(false); },
+      [this](shutdown_all_atom, bool wait) { return shut_all_down(wait); },
       [this](shutdown_atom) { quit(caf::exit_reason::user_shutdown); },
       [this](shutdown_atom, bool) { quit(caf::exit_reason::user_shutdown); },
   };
@@ -167,15 +168,23 @@ void registry_actor::on_down(const caf::down_msg& down) {
 
 // -- the end ------------------------------------------------------------------------------------
 
-caf::response_promise registry_actor::shut_all_down() {
+/// `wait`: what is in progress is finished first. Who asks later without it cuts that short.
+caf::response_promise registry_actor::shut_all_down(bool wait) {
   auto promise = make_response_promise();
   shutdowns_.push_back(promise);
-  for (const auto& [address, part] : parts_) {
-    if (part.kind == part_kind::guard)
-      compat::tell(caf::actor_cast<caf::strong_actor_ptr>(address), shutdown_atom_v, false);
-  }
+  finish_work_ = wait;
+  tell_to_end({part_kind::guard});
+  if (shutting_parts_down_)
+    tell_to_end({part_kind::circuit_breaker, part_kind::bulkhead});
   go_on_shutting_down();
   return promise;
+}
+
+void registry_actor::tell_to_end(std::initializer_list<part_kind> kinds) {
+  for (const auto& [address, part] : parts_) {
+    if (std::find(kinds.begin(), kinds.end(), part.kind) != kinds.end())
+      compat::tell(caf::actor_cast<caf::strong_actor_ptr>(address), shutdown_atom_v, finish_work_);
+  }
 }
 
 /// Guards first: they answer their callers, and need their parts for it. Then breakers and
@@ -189,10 +198,7 @@ void registry_actor::go_on_shutting_down() {
     return;
   if (!shutting_parts_down_) {
     shutting_parts_down_ = true;
-    for (const auto& [address, part] : parts_) {
-      if (part.kind == part_kind::circuit_breaker || part.kind == part_kind::bulkhead)
-        compat::tell(caf::actor_cast<caf::strong_actor_ptr>(address), shutdown_atom_v, false);
-    }
+    tell_to_end({part_kind::circuit_breaker, part_kind::bulkhead});
   }
   if (any(part_kind::circuit_breaker, part_kind::bulkhead))
     return;

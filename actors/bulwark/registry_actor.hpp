@@ -6,6 +6,7 @@
 
 #include <caf/all.hpp>
 
+#include <initializer_list>
 #include <map>
 #include <memory>
 #include <optional>
@@ -39,6 +40,7 @@ private:
   latency_histogram ended_latency_;
   std::vector<caf::response_promise> shutdowns_; // to be answered when all parts have ended
   bool shutting_parts_down_ = false;             // all guards have ended
+  bool finish_work_ = false;                     // before they end
 
   [[nodiscard]] bool is_part(const caf::strong_actor_ptr& whom) const;
   void attach(const part_info& part);
@@ -50,7 +52,8 @@ private:
                  const guard_stats& stats);
   void on_down(const caf::down_msg& down);
   void want_rejections();
-  caf::response_promise shut_all_down();
+  caf::response_promise shut_all_down(bool wait);
+  void tell_to_end(std::initializer_list<part_kind> kinds);
   void go_on_shutting_down();
 };
 
