@@ -15,6 +15,12 @@ if(BULWARK_ACTORS)
   install(FILES cmake/find_caf.cmake DESTINATION ${bulwark_package_dir})
 endif()
 
+if(TARGET bulwarkd)
+  # Runs where its CAF is. Optional: who builds the libraries only, installs them only.
+  set_target_properties(bulwarkd PROPERTIES INSTALL_RPATH_USE_LINK_PATH ON)
+  install(TARGETS bulwarkd OPTIONAL)
+endif()
+
 configure_package_config_file(cmake/bulwark-config.cmake.in
   ${PROJECT_BINARY_DIR}/bulwark-config.cmake INSTALL_DESTINATION ${bulwark_package_dir})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/bulwark-config-version.cmake

@@ -1,0 +1,83 @@
+#pragma once
+
+#include "bulwark/all.hpp"
+#include "bulwarkd/targets.hpp"
+
+#include <caf/all.hpp>
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <variant>
+#include <vector>
+
+/// @file What a node is told: read from CAF's settings, as plain data, and checked as a whole.
+
+namespace bulwarkd {
+
+/// A part of a guard: none, a shared one by its name, or one of the guard's own.
+template <class Policy>
+using part_choice = std::variant<std::monostate, std::string, Policy>;
+
+struct guard_settings {
+  std::string target; ///< A name in the table of targets, or HOST:PORT/NAME.
+  std::optional<bulwark::timespan> deadline;
+  std::optional<bulwark::timespan> attempt_timeout;
+  std::optional<bulwark::retry_policy> retry;
+  part_choice<bulwark::circuit_breaker_policy> circuit_breaker;
+  part_choice<bulwark::bulkhead_policy> bulkhead;
+  bulwark::cancel_signal cancel = bulwark::cancel_signal::automatic;
+};
+
+struct listen_settings {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 4711; ///< 0: any that is free; the log says which.
+  bool open_to_others = false;
+};
+
+struct tls_settings {
+  std::string certificate;
+  std::string key;
+  std::string ca_file;
+};
+
+struct configuration {
+  std::string name = "bulwarkd";
+  listen_settings listen;
+  bulwark::timespan drain_timeout = std::chrono::seconds{10};
+  std::optional<tls_settings> tls;
+  std::vector<std::string> peers; ///< HOST:PORT
+  std::map<std::string, bulwark::circuit_breaker_policy> circuit_breakers;
+  std::map<std::string, bulwark::bulkhead_policy> bulkheads;
+  std::map<std::string, guard_settings> guards;
+};
+
+/// A node's front door, and a guard of it; the guard's name is empty where only the node is meant.
+struct remote_address {
+  std::string host;
+  std::uint16_t port = 0;
+  std::string guard;
+};
+
+/// "HOST:PORT" or "HOST:PORT/NAME"; an IPv6 address stands in brackets. nullopt: it is neither.
+[[nodiscard]] std::optional<remote_address> parse_remote(const std::string& text);
+
+/// Sentences for an operator, each with key, value and what is permitted.
+using mistakes = std::vector<std::string>;
+
+/// What is told, and what is wrong with it: where there is a mistake nothing of it is to be used.
+struct reading {
+  configuration told;
+  mistakes wrong;
+};
+
+/// Reads the group `bulwark` of the settings. Unknown keys are mistakes. Files aren't looked at.
+[[nodiscard]] reading read_configuration(const caf::settings& settings,
+                                         const target_table& targets);
+
+/// The policy that a guard's settings come to; shared parts are empty in it.
+[[nodiscard]] bulwark::guard_policy own_policy(const guard_settings& guard);
+
+} // namespace bulwarkd

@@ -1,0 +1,141 @@
+#include "bulwarkd/daemon.hpp"
+
+#include "bulwarkd/command_line.hpp"
+#include "bulwarkd/handshake_watch.hpp"
+#include "bulwarkd/hosted_node.hpp"
+#include "bulwarkd/log.hpp"
+#include "bulwarkd/tls.hpp"
+
+#include <caf/io/middleman.hpp>
+
+#include <unistd.h>
+
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <thread>
+
+namespace bulwarkd {
+
+namespace {
+
+struct node_config : caf::actor_system_config {
+  explicit node_config(const configuration& told) {
+    load<caf::io::middleman>();
+    if (told.tls)
+      load_tls(*this, *told.tls);
+    set("caf.logger.console.verbosity", "quiet");
+    // A peer that falls silent is known as lost after 5 s; CAF's own defaults are 10 s and 30 s.
+    set("caf.middleman.heartbeat-interval", caf::timespan{std::chrono::seconds{1}});
+    set("caf.middleman.connection-timeout", caf::timespan{std::chrono::seconds{5}});
+  }
+};
+
+sigset_t signals_that_end() {
+  sigset_t result;
+  ::sigemptyset(&result);
+  for (const auto each : {SIGTERM, SIGINT, SIGHUP})
+    ::sigaddset(&result, each);
+  return result;
+}
+
+// For all threads that are started from now on: signals are waited for, not handled.
+void block_signals() {
+  const auto signals = signals_that_end();
+  ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  std::signal(SIGPIPE, SIG_IGN); // a log that nobody reads is no reason to end
+}
+
+std::string name_of(int signal) {
+  return std::string{"SIG"} + ::sigabbrev_np(signal);
+}
+
+int wait_for_signal() {
+  const auto signals = signals_that_end();
+  int result = 0;
+  while (::sigwait(&signals, &result) != 0)
+    continue;
+  return result;
+}
+
+// In a thread of its own beside the orderly end: a second signal ends the process at once, and so
+// does an end that takes too long, for a peer that reads nothing can hold up CAF.
+void watch_the_end(bulwark::timespan longest) {
+  const auto signals = signals_that_end();
+  const auto whole = std::chrono::duration_cast<std::chrono::seconds>(longest);
+  const timespec wait{.tv_sec = whole.count(), .tv_nsec = (longest - whole).count()};
+  int signal = 0;
+  do
+    signal = ::sigtimedwait(&signals, nullptr, &wait);
+  while (signal < 0 && errno == EINTR);
+  if (signal > 0)
+    log_error("{}: the second, ends at once", name_of(signal));
+  else
+    log_error("has not ended in time, ends at once");
+  ::_exit(failed);
+}
+
+int complain(const mistakes& wrong) {
+  for (const auto& each : wrong)
+    log_error("{}", each);
+  log_error("{} mistake{} in the settings: nothing is started", wrong.size(),
+            wrong.size() == 1 ? "" : "s");
+  return wrong_settings;
+}
+
+void serve(caf::actor_system& system, const configuration& told, const target_table& targets) {
+  hosted_node node{system, told, targets};
+  const auto signal = wait_for_signal();
+  constexpr auto grace = std::chrono::seconds{10}; // for CAF to send what it has
+  std::thread{watch_the_end, told.drain_timeout + grace}.detach();
+  log_info("{}: takes no new calls, finishes those in progress within {}", name_of(signal),
+           bulwark::to_text(told.drain_timeout));
+  if (node.drain())
+    log_info("all calls have finished");
+  else
+    log_warning("drain-timeout is over: calls that were still in progress were answered with "
+                "shutting_down");
+}
+
+} // namespace
+
+int run(int argc, const char* const* argv, const target_table& targets) {
+  block_signals();
+  caf::init_global_meta_objects<caf::id_block::bulwark>();
+  caf::io::middleman::init_global_meta_objects();
+  caf::core::init_global_meta_objects();
+  auto line = parse_command_line(argc, argv);
+  if (line.help || line.version) {
+    std::fputs(line.help ? help_text().c_str() : "bulwarkd " BULWARK_VERSION "\n", stdout);
+    return ended_as_told;
+  }
+  auto [told, wrong] = read_configuration(line.settings, targets);
+  wrong.insert(wrong.begin(), line.wrong.begin(), line.wrong.end());
+  if (told.tls) {
+    const auto of_files = find_tls_mistakes(*told.tls);
+    wrong.insert(wrong.end(), of_files.begin(), of_files.end());
+  }
+  node_config config{told};
+  const auto of_caf = apply_to(config, line.settings);
+  wrong.insert(wrong.end(), of_caf.begin(), of_caf.end());
+  if (!wrong.empty())
+    return complain(wrong);
+  if (line.check)
+    return ended_as_told;
+  log_info("bulwarkd {} '{}', process {}, CAF {}", BULWARK_VERSION, told.name, ::getpid(),
+           bulwark::compat::caf_version());
+  try {
+    watch_handshakes();
+    caf::actor_system system{config};
+    serve(system, told, targets);
+  } catch (const std::exception& error) {
+    log_error("{}", error.what());
+    return failed;
+  }
+  log_info("ended");
+  return ended_as_told;
+}
+
+} // namespace bulwarkd

@@ -1,0 +1,118 @@
+#include "bulwarkd/hosted_node.hpp"
+
+#include "bulwarkd/log.hpp"
+#include "bulwarkd/tls.hpp"
+#include "report/events.hpp"
+
+#include <caf/io/middleman.hpp>
+
+namespace bulwarkd {
+
+namespace {
+
+namespace compat = bulwark::compat;
+
+std::string text_of(const std::string& host, std::uint16_t port) {
+  return host.find(':') == host.npos ? fmt::format("{}:{}", host, port)
+                                     : fmt::format("[{}]:{}", host, port);
+}
+
+// Of breakers only: the registry would have every guard tell it every rejection.
+caf::behavior transition_log(caf::event_based_actor* self,
+                             const std::vector<caf::actor>& circuit_breakers) {
+  for (const auto& each : circuit_breakers)
+    compat::request(self, each, bulwark::subscribe_atom_v).then([] {}, [](const caf::error&) {});
+  return {[](const bulwark::circuit_event& event) {
+    if (event.to == bulwark::circuit_state::open)
+      log_warning("circuit breaker {}: {}", event.name, apps::to_text(event));
+    else
+      log_info("circuit breaker {}: {}", event.name, apps::to_text(event));
+  }};
+}
+
+} // namespace
+
+hosted_node::hosted_node(caf::actor_system& system, const configuration& told,
+                         const target_table& targets)
+    : told_(told), node_(system), transport_(told.tls ? tls_transport(system) : caf::actor{}) {
+  for (const auto& each : told_.peers)
+    peer(parse_remote(each).value());
+  for (const auto& [name, settings] : told_.guards)
+    make_guard(name, settings, targets);
+  log_transitions();
+  open_port();
+}
+
+hosted_node::~hosted_node() {
+  node_.shut_down();
+  for (const auto& each : actors_)
+    caf::anon_send_exit(each, caf::exit_reason::kill);
+}
+
+bulwark::remote_node& hosted_node::peer(const remote_address& address) {
+  const auto name = text_of(address.host, address.port);
+  const auto on_change = [name](bool connected, const caf::error& why) {
+    if (connected)
+      log_info("peer {}: connected", name);
+    else
+      log_warning("peer {}: no connection, is dialled again and again: {}", name, to_string(why));
+  };
+  auto found = peers_.find(name);
+  if (found == peers_.end())
+    found = peers_
+                .emplace(name, bulwark::connect(node_, address.host, address.port,
+                                                {.transport = transport_, .on_change = on_change}))
+                .first;
+  return found->second;
+}
+
+void hosted_node::make_guard(const std::string& name, const guard_settings& settings,
+                             const target_table& targets) {
+  auto policy = own_policy(settings);
+  if (const auto* shared = std::get_if<std::string>(&settings.circuit_breaker))
+    policy.breaker = node_.circuit_breaker(*shared, told_.circuit_breakers.at(*shared));
+  if (const auto* shared = std::get_if<std::string>(&settings.bulkhead))
+    policy.bulkhead = node_.bulkhead(*shared, told_.bulkheads.at(*shared));
+  if (const auto local = targets.find(settings.target); local != targets.end()) {
+    const auto target = actors_.emplace_back(local->second(node_.system()));
+    guards_.push_back(node_.guard(name, target, policy));
+  } else {
+    const auto address = parse_remote(settings.target).value();
+    guards_.push_back(peer(address).guard(address.guard, policy, name));
+  }
+}
+
+void hosted_node::log_transitions() {
+  std::vector<caf::actor> circuit_breakers;
+  for (const auto& [name, policy] : told_.circuit_breakers)
+    circuit_breakers.push_back(node_.circuit_breaker(name, policy));
+  for (const auto& [name, policy] : told_.bulkheads)
+    node_.bulkhead(name, policy); // also where no guard uses it: it is listed
+  for (const auto& [name, guard] : told_.guards) {
+    if (const auto* own = std::get_if<bulwark::circuit_breaker_policy>(&guard.circuit_breaker))
+      circuit_breakers.push_back(node_.circuit_breaker(name, *own));
+  }
+  actors_.push_back(node_.system().spawn(transition_log, circuit_breakers));
+}
+
+void hosted_node::open_port() {
+  const auto& at = told_.listen;
+  const auto port = bulwark::publish(node_, at.port, at.address, transport_);
+  log_info("listening on {}{}, {} guard{}", text_of(at.address, port), told_.tls ? " with TLS" : "",
+           told_.guards.size(), told_.guards.size() == 1 ? "" : "s");
+}
+
+bool hosted_node::drain() {
+  const auto finished = node_.drain(told_.drain_timeout);
+  // CAF's broker has the answers in its mailbox. What comes after them, and is answered by itself,
+  // shows that they have gone to the sockets, which CAF empties before it ends.
+  caf::scoped_actor self{node_.system()};
+  const auto middleman = caf::actor_cast<caf::actor>(node_.system().middleman().actor_handle());
+  compat::request_within(self, middleman, std::chrono::seconds{5}, caf::get_atom_v,
+                         node_.system().node())
+      .receive([](const caf::node_id&, const std::string&, std::uint16_t) {},
+               [](const caf::error&) {});
+  return finished;
+}
+
+} // namespace bulwarkd

@@ -1,0 +1,46 @@
+#pragma once
+
+#include "bulwarkd/configuration.hpp"
+
+#include "bulwark/all.hpp"
+#include "bulwark/distributed.hpp"
+
+#include <caf/all.hpp>
+
+#include <map>
+#include <string>
+#include <vector>
+
+namespace bulwarkd {
+
+/// A node with all that its configuration names.
+class hosted_node {
+public:
+  /// Makes parts, guards and connections, and opens the port last, so that who reaches it finds all.
+  /// Requires: the configuration has no mistakes. Throws resilience_error where the port can't be
+  /// opened.
+  hosted_node(caf::actor_system& system, const configuration& told, const target_table& targets);
+  hosted_node(const hosted_node&) = delete;
+  hosted_node& operator=(const hosted_node&) = delete;
+  ~hosted_node();
+
+  /// Finishes what is in progress, for drain_timeout at most, takes nothing new, and answers the
+  /// rest. When this returns all answers are on their way. Returns whether all had finished.
+  bool drain();
+
+private:
+  const configuration& told_;
+  bulwark::node node_;
+  caf::actor transport_; // invalid: CAF's own, in the clear
+  std::map<std::string, bulwark::remote_node> peers_;
+  std::vector<caf::actor> guards_;
+  std::vector<caf::actor> actors_; // targets, and who writes the log
+
+  bulwark::remote_node& peer(const remote_address& address);
+  void make_guard(const std::string& name, const guard_settings& settings,
+                  const target_table& targets);
+  void log_transitions();
+  void open_port();
+};
+
+} // namespace bulwarkd

@@ -1,0 +1,75 @@
+#pragma once
+
+#include "bulwarkd/configuration.hpp"
+
+/// @file The keys of a configuration, each once: name, where it goes, what it means. Whoever needs
+/// all of them (the reader, a reference, a comparison of two configurations) is a function object
+/// `f(name, value, meaning)` and is handed to for_each_key. Defaults are those of the structures;
+/// ranges are the policies' own (find_mistakes) and those of check_ranges().
+
+namespace bulwarkd {
+
+template <class F>
+void for_each_key(F&& f, bulwark::retry_policy& x) {
+  f("max-attempts", x.max_attempts, "attempts in all, the first included");
+  f("base-delay", x.base_delay, "the wait after the first attempt");
+  f("exponential-base", x.exponential_base, "each wait is that many times the one before");
+  f("max-delay", x.max_delay, "the longest wait, before jitter");
+  f("jitter", x.jitter, "how chance spreads the waits");
+  f("retry-on", x.retry_on, "the errors after which to try again");
+}
+
+template <class F>
+void for_each_key(F&& f, bulwark::circuit_breaker_policy& x) {
+  f("failure-threshold", x.failure_threshold, "failures in a row that open it");
+  f("success-threshold", x.success_threshold, "successes in half-open that close it");
+  f("open-for", x.open_for, "time in open before probes are let through");
+  f("half-open-calls", x.half_open_calls, "probes in flight at once in half-open");
+  f("failure-on", x.failure_on, "the errors that are failures of the target");
+}
+
+template <class F>
+void for_each_key(F&& f, bulwark::bulkhead_policy& x) {
+  f("max-workers", x.max_workers, "calls in progress at once");
+  f("queue-size", x.queue_size, "calls waiting beyond that; the next is rejected");
+  f("queue-timeout", x.queue_timeout, "the longest wait in the queue");
+}
+
+template <class F>
+void for_each_key(F&& f, guard_settings& x) {
+  f("target", x.target, "what is protected: a local target's name, or HOST:PORT/NAME");
+  f("deadline", x.deadline, "from acceptance to answer, all attempts and waits included");
+  f("attempt-timeout", x.attempt_timeout, "for one attempt");
+  f("retry", x.retry, "when to try again; without, one attempt");
+  f("circuit-breaker", x.circuit_breaker, "a shared one's name, or one of its own");
+  f("bulkhead", x.bulkhead, "a shared one's name, or one of its own");
+  f("cancel", x.cancel, "whether the target is told that nobody waits any more");
+}
+
+template <class F>
+void for_each_key(F&& f, listen_settings& x) {
+  f("address", x.address, "of the network interface, in numbers");
+  f("port", x.port, "0: any that is free");
+  f("open-to-others", x.open_to_others, "beyond loopback without TLS: whoever reaches it may call");
+}
+
+template <class F>
+void for_each_key(F&& f, tls_settings& x) {
+  f("certificate", x.certificate, "this node's certificate, and those between it and the CA: PEM");
+  f("key", x.key, "its private key: PEM, without a passphrase");
+  f("ca-file", x.ca_file, "who signs the certificates of peers: PEM");
+}
+
+template <class F>
+void for_each_key(F&& f, configuration& x) {
+  f("name", x.name, "in the log");
+  f("listen", x.listen, "where the front door is");
+  f("drain-timeout", x.drain_timeout, "how long calls in progress may take at the end");
+  f("tls", x.tls, "for the port and for all peers");
+  f("peers", x.peers, "nodes to be connected to from the start, HOST:PORT");
+  f("circuit-breakers", x.circuit_breakers, "shared by guards, by name");
+  f("bulkheads", x.bulkheads, "shared by guards, by name");
+  f("guards", x.guards, "by name");
+}
+
+} // namespace bulwarkd

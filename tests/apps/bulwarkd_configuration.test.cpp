@@ -1,0 +1,298 @@
+// What bulwarkd reads, and how it refuses what it can't use: nothing is started here.
+#include "bulwarkd/command_line.hpp"
+#include "bulwarkd/configuration.hpp"
+#include "support/catch.hpp"
+#include "support/real_system.hpp"
+
+#include <algorithm>
+#include <chrono>
+#include <sstream>
+#include <string>
+#include <vector>
+
+using namespace bulwark;
+using namespace bulwarkd;
+using namespace std::chrono_literals;
+
+namespace {
+
+caf::settings parse(const std::string& text) {
+  bulwark_tests::init_types();
+  std::istringstream source{text};
+  auto result = caf::actor_system_config::parse_config(source);
+  INFO(text);
+  REQUIRE(result);
+  return *result;
+}
+
+reading read(const std::string& text) {
+  return read_configuration(parse(text), ready_made_targets());
+}
+
+bool holds(const mistakes& all, const std::string& text) {
+  return std::any_of(all.begin(), all.end(),
+                     [&](const auto& each) { return each.find(text) != each.npos; });
+}
+
+// The one mistake in what is said of guard "db", beside its target.
+std::string mistake_in_guard(const std::string& text) {
+  const auto result = read("bulwark { guards { db { target = \"echo\"\n" + text + "\n } } }");
+  INFO(text << ": " << result.wrong.size());
+  REQUIRE(result.wrong.size() == 1);
+  return result.wrong[0];
+}
+
+std::string mistake_in_node(const std::string& text) {
+  const auto result = read("bulwark { " + text + "\n }");
+  INFO(text << ": " << result.wrong.size());
+  REQUIRE(result.wrong.size() == 1);
+  return result.wrong[0];
+}
+
+} // namespace
+
+TEST_CASE("every field of every policy can be said [D33]", "[bulwarkd]") {
+  const auto [told, wrong] = read(R"(
+    bulwark {
+      name = "a"
+      listen { address = "::1", port = 1234 }
+      drain-timeout = 3s
+      peers = ["127.0.0.1:4712", "[::1]:4713"]
+      circuit-breakers {
+        disks { failure-threshold = 7, success-threshold = 3, open-for = 2min, half-open-calls = 4,
+                failure-on = "always" }
+      }
+      bulkheads { writers { max-workers = 8, queue-size = 0, queue-timeout = 250ms } }
+      guards {
+        db {
+          target = "127.0.0.1:4712/db"
+          deadline = 5s
+          attempt-timeout = 1s
+          retry { max-attempts = 4, base-delay = 10ms, exponential-base = 1.5, max-delay = 1h,
+                  jitter = "equal", retry-on = "never" }
+          circuit-breaker = "disks"
+          bulkhead = "writers"
+          cancel = "off"
+        }
+        own { target = "echo", circuit-breaker { open-for = 1s }, bulkhead { max-workers = 1 } }
+        bare { target = "slow" }
+      }
+    })");
+  CHECK(wrong.empty());
+  CHECK(told.name == "a");
+  CHECK(told.listen.address == "::1");
+  CHECK(told.listen.port == 1234);
+  CHECK(told.drain_timeout == 3s);
+  CHECK(told.peers.size() == 2);
+  CHECK(told.circuit_breakers.at("disks")
+        == circuit_breaker_policy{.failure_threshold = 7,
+                                  .success_threshold = 3,
+                                  .open_for = 2min,
+                                  .half_open_calls = 4,
+                                  .failure_on = always});
+  CHECK(told.bulkheads.at("writers")
+        == bulkhead_policy{.max_workers = 8, .queue_size = 0, .queue_timeout = 250ms});
+  const auto& db = told.guards.at("db");
+  CHECK(db.target == "127.0.0.1:4712/db");
+  CHECK(db.deadline == 5s);
+  CHECK(db.attempt_timeout == 1s);
+  CHECK(db.retry
+        == retry_policy{.max_attempts = 4,
+                        .base_delay = 10ms,
+                        .exponential_base = 1.5,
+                        .max_delay = 1h,
+                        .jitter = jitter_kind::equal,
+                        .retry_on = never});
+  CHECK(std::get<std::string>(db.circuit_breaker) == "disks");
+  CHECK(std::get<std::string>(db.bulkhead) == "writers");
+  CHECK(db.cancel == cancel_signal::off);
+  const auto own = own_policy(told.guards.at("own"));
+  CHECK(std::get<circuit_breaker_policy>(own.breaker) == circuit_breaker_policy{.open_for = 1s});
+  CHECK(std::get<bulkhead_policy>(own.bulkhead) == bulkhead_policy{.max_workers = 1});
+  const auto bare = own_policy(told.guards.at("bare"));
+  CHECK_FALSE(bare.deadline);
+  CHECK_FALSE(bare.retry);
+  CHECK(std::holds_alternative<std::monostate>(bare.breaker));
+}
+
+TEST_CASE("an empty group stands for a policy's defaults [D33]", "[bulwarkd]") {
+  const auto [told, wrong] =
+      read("bulwark { guards { db { target = \"echo\", retry { }, circuit-breaker { } } } }");
+  CHECK(wrong.empty());
+  CHECK(told.guards.at("db").retry == retry_policy{});
+  CHECK(std::get<circuit_breaker_policy>(told.guards.at("db").circuit_breaker)
+        == circuit_breaker_policy{});
+}
+
+TEST_CASE("without settings a node listens on loopback only [D35]", "[bulwarkd]") {
+  const auto [told, wrong] = read("");
+  CHECK(wrong.empty());
+  CHECK(told.listen.address == "127.0.0.1");
+  CHECK_FALSE(told.listen.open_to_others);
+  CHECK(told.guards.empty());
+}
+
+TEST_CASE("what is out of range is refused with key and value and range [D34]", "[bulwarkd]") {
+  CHECK(mistake_in_guard("deadline = 0s")
+        == "bulwark.guards.db.deadline = 0s: must be 1ns .. 36500d");
+  CHECK(mistake_in_guard("attempt-timeout = -1s")
+        == "bulwark.guards.db.attempt-timeout = -1s: must be 1ns .. 36500d");
+  CHECK(mistake_in_guard("retry { max-attempts = 0 }")
+        == "bulwark.guards.db.retry.max-attempts = 0: must be 1 .. 1000000");
+  CHECK(mistake_in_guard("circuit-breaker { open-for = 1us }")
+        == "bulwark.guards.db.circuit-breaker.open-for = 1us: must be 1ms .. 36500d");
+  CHECK(mistake_in_guard("bulkhead { max-workers = 99999999999 }")
+        == "bulwark.guards.db.bulkhead.max-workers = 99999999999: must be 1 .. 10000000");
+  CHECK(mistake_in_guard("bulkhead { queue-size = -1 }")
+        == "bulwark.guards.db.bulkhead.queue-size = -1: must be 0 .. 10000000");
+  CHECK(mistake_in_node("bulkheads { writers { max-workers = 0 } }")
+        == "bulwark.bulkheads.writers.max-workers = 0: must be 1 .. 10000000");
+  CHECK(mistake_in_node("circuit-breakers { disks { half-open-calls = 0 } }")
+        == "bulwark.circuit-breakers.disks.half-open-calls = 0: must be 1 .. 10000");
+  CHECK(mistake_in_node("drain-timeout = 25h") == "bulwark.drain-timeout = 25h: must be 0s .. 1d");
+  CHECK(mistake_in_node("listen { port = 65536 }")
+        == "bulwark.listen.port = 65536: must be 0 .. 65535");
+  CHECK(holds({mistake_in_node("name = \"\"")}, "must have 1 .. 128 characters"));
+}
+
+TEST_CASE("what is of another kind is refused with what it must be [D34]", "[bulwarkd]") {
+  CHECK(mistake_in_guard("deadline = 5")
+        == "bulwark.guards.db.deadline = 5: must be a duration in h, min, s, ms, us or ns, such as "
+           "250ms, 5s or 2min");
+  CHECK(mistake_in_guard("bulkhead { max-workers = 1.5 }")
+        == "bulwark.guards.db.bulkhead.max-workers = 1.5: must be a whole number");
+  CHECK(mistake_in_guard("retry { exponential-base = \"two\" }")
+        == "bulwark.guards.db.retry.exponential-base = two: must be a number");
+  CHECK(mistake_in_guard("retry = 3") == "bulwark.guards.db.retry = 3: must be a group, { … }");
+  CHECK(mistake_in_guard("retry { jitter = \"half\" }")
+        == "bulwark.guards.db.retry.jitter = half: must be one of none, full, equal, decorrelated");
+  CHECK(mistake_in_guard("retry { retry-on = \"monday\" }")
+        == "bulwark.guards.db.retry.retry-on = monday: must be one of transient, counted, always, "
+           "never");
+  CHECK(mistake_in_guard("cancel = \"maybe\"")
+        == "bulwark.guards.db.cancel = maybe: must be one of automatic, on, off");
+  CHECK(mistake_in_node("listen { open-to-others = \"perhaps\" }")
+        == "bulwark.listen.open-to-others = perhaps: must be true or false");
+  CHECK(mistake_in_node("name = [1, 2]") == "bulwark.name = [1, 2]: must be one text");
+  CHECK(holds({mistake_in_node("guards = 7")}, "bulwark.guards = 7: must be a group of names"));
+  CHECK(holds({mistake_in_node("peers { a = 1 }")}, "must be a list of texts"));
+  CHECK(read("bulwark = 1").wrong == mistakes{"bulwark: must be a group, { … }"});
+}
+
+TEST_CASE("a key that doesn't exist is refused with those that do [D34]", "[bulwarkd]") {
+  CHECK(mistake_in_guard("deadlin = 5s")
+        == "bulwark.guards.db.deadlin: no such key; there are target, deadline, attempt-timeout, "
+           "retry, circuit-breaker, bulkhead, cancel");
+  CHECK(mistake_in_guard("retry { attempts = 3 }")
+        == "bulwark.guards.db.retry.attempts: no such key; there are max-attempts, base-delay, "
+           "exponential-base, max-delay, jitter, retry-on");
+  CHECK(holds({mistake_in_node("guard { }")}, "bulwark.guard: no such key; there are name, "));
+}
+
+TEST_CASE("what a guard refers to must be there [D34]", "[bulwarkd]") {
+  CHECK(read("bulwark { guards { db { } } }").wrong
+        == mistakes{"bulwark.guards.db.target is missing: must be one of echo, failing, slow, or "
+                    "HOST:PORT/NAME"});
+  CHECK(read("bulwark { guards { db { target = \"oracle\" } } }").wrong
+        == mistakes{"bulwark.guards.db.target = oracle: must be one of echo, failing, slow, or "
+                    "HOST:PORT/NAME"});
+  CHECK(mistake_in_guard("bulkhead = \"writers\"")
+        == "bulwark.guards.db.bulkhead = writers: must be the name of one in bulwark.bulkheads, or "
+           "a group, { … }");
+  CHECK(holds({mistake_in_guard("circuit-breaker = \"disks\"")},
+              "must be the name of one in bulwark.circuit-breakers"));
+  // The guard's own is called as the guard is.
+  CHECK(holds(read("bulwark { bulkheads { db { } }\n"
+                   "guards { db { target = \"echo\", bulkhead { } } } }")
+                  .wrong,
+              "the guard's own one would be called db"));
+}
+
+TEST_CASE("a port that others reach is refused without TLS unless it is said [D35]", "[bulwarkd]") {
+  for (const auto* address : {"0.0.0.0", "::", "192.0.2.1", "2001:db8::1"}) {
+    const auto said = std::string{"listen { address = \""} + address + "\"";
+    CHECK(
+        holds({mistake_in_node(said + " }")},
+              "whoever reaches it may call every guard; name bulwark.tls, or listen on 127.0.0.1, "
+              "or say bulwark.listen.open-to-others = true"));
+    CHECK(read("bulwark { " + said + ", open-to-others = true } }").wrong.empty());
+    CHECK(read("bulwark { " + said
+               + " }, tls { certificate = \"a\", key = \"b\", ca-file = \"c\" } }")
+              .wrong.empty());
+  }
+  for (const auto* address : {"127.0.0.1", "127.1.2.3", "::1"})
+    CHECK(read(std::string{"bulwark { listen { address = \""} + address + "\" } }").wrong.empty());
+  CHECK(mistake_in_node("listen { address = \"localhost\" }")
+        == "bulwark.listen.address = localhost: must be an IPv4 or IPv6 address in numbers");
+}
+
+TEST_CASE("TLS needs all of certificate and key and CA [D37]", "[bulwarkd]") {
+  const auto wrong = read("bulwark { tls { certificate = \"a.pem\" } }").wrong;
+  CHECK(wrong.size() == 2);
+  CHECK(holds(wrong, "bulwark.tls.key: is missing"));
+  CHECK(holds(wrong, "bulwark.tls.ca-file: is missing"));
+}
+
+TEST_CASE("all mistakes are named at once [D34]", "[bulwarkd]") {
+  const auto wrong = read(R"(
+    bulwark {
+      nam = "a"
+      peers = ["here", "there:0", "x:1/y"]
+      guards { db { target = "echo", deadline = 0s, retry { jitter = 1, max-attempts = 0 } } }
+    })")
+                         .wrong;
+  CHECK(wrong.size() == 7);
+}
+
+TEST_CASE("an address of another node is HOST:PORT or HOST:PORT/NAME [D33]", "[bulwarkd]") {
+  const auto full = parse_remote("node2.example.org:4711/db/primary");
+  REQUIRE(full);
+  CHECK(full->host == "node2.example.org");
+  CHECK(full->port == 4711);
+  CHECK(full->guard == "db/primary");
+  const auto six = parse_remote("[2001:db8::1]:4711");
+  REQUIRE(six);
+  CHECK(six->host == "2001:db8::1");
+  CHECK(six->guard.empty());
+  for (const auto* text :
+       {"", "a", ":1", "a:", "a:b", "a:0", "a:65536", "a:1/", "::1:4711", "[]:1", "a:1x", "/a:1"})
+    CHECK_FALSE(parse_remote(text));
+}
+
+TEST_CASE("the command line overrides the file and may say everything [D33]", "[bulwarkd]") {
+  bulwark_tests::init_types();
+  const auto parsed = [](std::vector<const char*> words) {
+    words.insert(words.begin(), "bulwarkd");
+    return parse_command_line(static_cast<int>(words.size()), words.data());
+  };
+  const auto line =
+      parsed({"--config-file", CONFIGURATION_EXAMPLE, "--listen.port=0", "--name=b",
+              "--guards.more.target=127.0.0.1:4712/db", "--guards.more.deadline=250ms"});
+  CHECK(line.wrong.empty());
+  const auto [told, wrong] = read_configuration(line.settings, ready_made_targets());
+  CHECK(wrong.empty());
+  CHECK(told.listen.port == 0);
+  CHECK(told.name == "b");
+  CHECK(told.guards.at("more").target == "127.0.0.1:4712/db");
+  CHECK(told.guards.at("more").deadline == 250ms);
+  CHECK(told.guards.size() > 1); // the file's are still there
+  CHECK(holds(parsed({"--listen.port", "1"}).wrong, "--listen.port: no such option"));
+  CHECK(holds(parsed({"start"}).wrong, "start: no such option"));
+  CHECK(holds(parsed({"--config-file=/nowhere.conf"}).wrong,
+              "--config-file = /nowhere.conf: can't be read"));
+  CHECK(parsed({"--help"}).help);
+}
+
+TEST_CASE("CAF's own keys are handed on and checked [D34]", "[bulwarkd]") {
+  bulwark_tests::init_types();
+  caf::actor_system_config config;
+  CHECK(apply_to(config, parse("caf { scheduler { max-threads = 3 } }")).empty());
+  CHECK(caf::get_or(config, "caf.scheduler.max-threads", std::uint64_t{0}) == 3);
+  const auto wrong = apply_to(config, parse("caf { scheduler { max-threads = \"many\" }\n"
+                                            "schedulr { policy = 1 }\n"
+                                            "openssl { key = \"a.key\" } }"));
+  CHECK(wrong.size() == 3);
+  CHECK(holds(wrong, "caf.scheduler.max-threads = many: must be "));
+  CHECK(holds(wrong, "caf.schedulr.policy: CAF has no such key"));
+  CHECK(holds(wrong, "caf.openssl.key: say it in bulwark.tls"));
+}
