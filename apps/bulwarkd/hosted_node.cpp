@@ -51,11 +51,15 @@ hosted_node::~hosted_node() {
 
 bulwark::remote_node& hosted_node::peer(const remote_address& address) {
   const auto name = text_of(address.host, address.port);
-  const auto on_change = [name](bool connected, const caf::error& why) {
+  const auto on_change = [name, was = false](bool connected, const caf::error& why) mutable {
     if (connected)
       log_info("peer {}: connected", name);
+    else if (was)
+      log_warning("peer {}: lost: {}", name, to_string(why));
     else
-      log_warning("peer {}: no connection, is dialled again and again: {}", name, to_string(why));
+      log_warning("peer {}: can't be reached, is dialled again and again: {}", name,
+                  to_string(why));
+    was = connected;
   };
   auto found = peers_.find(name);
   if (found == peers_.end())
