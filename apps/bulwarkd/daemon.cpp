@@ -22,10 +22,8 @@ namespace bulwarkd {
 namespace {
 
 struct node_config : caf::actor_system_config {
-  explicit node_config(const configuration& told) {
+  node_config() {
     load<caf::io::middleman>();
-    if (told.tls)
-      load_tls(*this, *told.tls);
     set("caf.logger.console.verbosity", "quiet");
     // A peer that falls silent is known as lost after 5 s; CAF's own defaults are 10 s and 30 s.
     set("caf.middleman.heartbeat-interval", caf::timespan{std::chrono::seconds{1}});
@@ -117,7 +115,7 @@ int run(int argc, const char* const* argv, const target_table& targets) {
     const auto of_files = find_tls_mistakes(*told.tls);
     wrong.insert(wrong.end(), of_files.begin(), of_files.end());
   }
-  node_config config{told};
+  node_config config;
   const auto of_caf = apply_to(config, line.settings);
   wrong.insert(wrong.end(), of_caf.begin(), of_caf.end());
   if (!wrong.empty())
@@ -128,6 +126,8 @@ int run(int argc, const char* const* argv, const target_table& targets) {
            bulwark::compat::caf_version());
   try {
     watch_handshakes();
+    if (told.tls)
+      load_tls(config, *told.tls);
     caf::actor_system system{config};
     serve(system, told, targets);
   } catch (const std::exception& error) {

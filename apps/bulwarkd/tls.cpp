@@ -10,10 +10,15 @@
 #include <openssl/ssl.h>
 #include <openssl/x509.h>
 
+#include <sys/mman.h>
+#include <unistd.h>
+
 #include <cerrno>
 #include <cstring>
 #include <fstream>
+#include <iterator>
 #include <memory>
+#include <stdexcept>
 
 namespace bulwarkd {
 
@@ -93,6 +98,15 @@ private:
   }
 };
 
+// A copy in memory, for as long as the process lives, that has a path.
+std::string keep(const std::string& file) {
+  const std::string content{std::istreambuf_iterator<char>{std::ifstream{file}.rdbuf()}, {}};
+  const auto copy = ::memfd_create("bulwarkd", MFD_CLOEXEC);
+  if (copy < 0 || ::write(copy, content.data(), content.size()) != std::ssize(content))
+    throw std::runtime_error{"can't keep a copy of " + file + ": " + std::strerror(errno)};
+  return fmt::format("/proc/self/fd/{}", copy);
+}
+
 } // namespace
 
 bool tls_is_built_in() {
@@ -107,9 +121,11 @@ mistakes find_tls_mistakes(const tls_settings& tls) {
 
 void load_tls(caf::actor_system_config& config, const tls_settings& tls) {
   config.load<caf::openssl::manager>();
-  config.set("caf.openssl.certificate", tls.certificate);
-  config.set("caf.openssl.key", tls.key);
-  config.set("caf.openssl.cafile", tls.ca_file);
+  // CAF reads them again for each connection, and ends the process where one can't be used: as when
+  // a certificate has been replaced, and its key not yet.
+  config.set("caf.openssl.certificate", keep(tls.certificate));
+  config.set("caf.openssl.key", keep(tls.key));
+  config.set("caf.openssl.cafile", keep(tls.ca_file));
 }
 
 caf::actor tls_transport(caf::actor_system& system) {

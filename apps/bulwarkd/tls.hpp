@@ -17,7 +17,8 @@ namespace bulwarkd {
 /// when the first peer comes.
 [[nodiscard]] mistakes find_tls_mistakes(const tls_settings& tls);
 
-/// Has the actor system that is made of `config` know TLS.
+/// Has the actor system that is made of `config` know TLS, with the files as they are now. Requires:
+/// find_tls_mistakes(tls) is empty. Throws where there is no memory for a copy of them.
 void load_tls(caf::actor_system_config& config, const tls_settings& tls);
 
 /// What opens ports and dials with TLS: see bulwark/distributed.hpp.

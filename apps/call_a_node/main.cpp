@@ -170,16 +170,20 @@ int main(int argc, char** argv) {
   caf::init_global_meta_objects<caf::id_block::bulwark>();
   caf::io::middleman::init_global_meta_objects();
   caf::core::init_global_meta_objects();
-  config options;
-  if (const auto wrong = options.parse(argc, argv)) {
+  std::vector<std::string> options; // CAF's
+  std::vector<std::string> words;
+  for (int i = 1; i < argc; ++i) {
+    const std::string word = argv[i];
+    (word.rfind("--", 0) == 0 ? options : words).push_back(word);
+  }
+  config settings;
+  if (const auto wrong = settings.parse(options)) {
     std::cerr << "call_a_node: " << to_string(wrong) << '\n' << usage;
     return wrong_command_line;
   }
-  if (options.cli_helptext_printed)
-    return answered;
   try {
-    caf::actor_system sys{options};
-    return run(sys, options.remainder);
+    caf::actor_system sys{settings};
+    return run(sys, words);
   } catch (const std::exception& error) { // of caf-openssl, about its files
     std::cerr << "call_a_node: " << error.what() << '\n';
     return wrong_command_line;

@@ -205,7 +205,8 @@ TEST_CASE("under load every call is answered once when TERM comes [D39] [G3]", "
 TEST_CASE("what is still in progress when drain-timeout is over is answered with shutting_down "
           "[D39] [D30]",
           "[bulwarkd]") {
-  daemon_process daemon{with(three_guards, {"--drain-timeout=100ms", "--caf.scheduler.max-throughput=5"})};
+  daemon_process daemon{
+      with(three_guards, {"--drain-timeout=100ms", "--caf.scheduler.max-throughput=5"})};
   remote_caller f{daemon.port()};
   auto slow = f.remote.guard("slow", {.deadline = 10min});
   std::vector<reply_ptr> in_progress;

@@ -5,6 +5,7 @@
 #include "support/catch.hpp"
 
 #include <csignal>
+#include <fstream>
 #include <string>
 #include <vector>
 
@@ -161,4 +162,16 @@ TEST_CASE("a daemon whose own certificate can't be used doesn't start and says w
   CHECK(refused(of(f.key("a"), f.key("a"), ca))
             .says("bulwark.tls.certificate = " + f.key("a") + ": no start line"));
   CHECK(refused(of(a, f.key("a"), f.key("a"))).says("bulwark.tls.ca-file = " + f.key("a") + ": "));
+}
+
+TEST_CASE("what becomes of its files changes nothing for a daemon that runs [D37]",
+          "[bulwarkd][tls]") {
+  const certificates own;
+  daemon_process daemon{serving(own.arguments("a"))};
+  const auto address = daemon.address();
+  for (const auto& each : {own.certificate("a"), own.key("a")})
+    std::ofstream{each} << "half of a certificate";
+  CHECK(call(own.options("b") + address + " call echo 42").output == "42\n");
+  daemon.signal(SIGTERM);
+  CHECK(daemon.wait() == 0);
 }
