@@ -73,7 +73,8 @@ void connector_actor::take(caf::strong_actor_ptr door) {
 
 void connector_actor::hand_over(const caf::strong_actor_ptr& supervisor) {
   if (door_)
-    compat::tell(supervisor, door_change{.door = door_});
+    compat::deliver(supervisor, ctrl(), caf::make_message_id(),
+                    caf::make_message(door_change{.door = door_}), context());
 }
 
 void connector_actor::on_down(const caf::down_msg& down) {

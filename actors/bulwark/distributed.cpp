@@ -72,6 +72,8 @@ remote_node connect(node& own, std::string host, std::uint16_t port, connection_
       .seed = seed,
       .on_change = std::move(options.on_change),
   });
+  compat::tell(caf::actor_cast<caf::strong_actor_ptr>(own.cluster()), attach_atom_v,
+               result.address_, result.connector_);
   return result;
 }
 

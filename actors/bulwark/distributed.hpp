@@ -97,7 +97,8 @@ private:
 };
 
 /// The node whose front door is at that port. Returns at once; the connection is made, and made
-/// again whenever it is lost, in the background: at most 1 s between two trials.
+/// again whenever it is lost, in the background: at most 1 s between two trials. As long as it lasts
+/// the node is in the own node's get_cluster_stats, once for each address.
 ///
 /// Throws policy_error, errc::invalid_policy, where the middleman isn't loaded; resilience_error,
 /// errc::shutting_down, where the own node has ended.

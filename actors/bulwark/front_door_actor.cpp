@@ -16,6 +16,7 @@ bool ends_something(const caf::message& content) {
 }
 
 void remove_addresses(node_stats&) {} // it has none
+void remove_addresses(cluster_stats&) {}
 void remove_addresses(std::vector<part_info>& parts) {
   for (auto& part : parts)
     part.address = {};
@@ -25,10 +26,11 @@ void remove_addresses(std::vector<part_info>& parts) {
 
 front_door_actor::front_door_actor(caf::actor_config& config,
                                    std::shared_ptr<const part_directory> directory,
-                                   caf::actor registry)
+                                   caf::actor registry, caf::actor cluster)
     : caf::event_based_actor(config),
       directory_(std::move(directory)),
-      registry_(std::move(registry)) {}
+      registry_(std::move(registry)),
+      cluster_(std::move(cluster)) {}
 
 const char* front_door_actor::name() const {
   return "bulwark.front_door";
@@ -58,9 +60,12 @@ caf::behavior front_door_actor::make_behavior() {
       },
       [this](const std::string& part, const outcome_report& said) { tell_owner(part, said); },
       [this](const std::string& part, const circuit_command& said) { tell_owner(part, said); },
-      [this](list_atom what) { return ask<std::vector<part_info>>(what); },
-      [this](get_stats_atom, const std::string& name) { return ask<node_stats>(get_atom_v, name); },
-      [this](get_all_stats_atom what) { return ask<node_stats>(what); },
+      [this](list_atom what) { return ask<std::vector<part_info>>(registry_, what); },
+      [this](get_stats_atom, const std::string& name) {
+        return ask<node_stats>(registry_, get_atom_v, name);
+      },
+      [this](get_all_stats_atom what) { return ask<node_stats>(registry_, what); },
+      [this](get_cluster_stats_atom what) { return ask<cluster_stats>(cluster_, what); },
       [this](subscribe_atom what) { tell_registry(caf::make_message(what)); },
       [this](unsubscribe_atom what) { tell_registry(caf::make_message(what)); },
   };
@@ -91,9 +96,9 @@ void front_door_actor::tell_owner(const std::string& part, const Said& said) {
 
 /// The registry's answer in our name: who gets an answer knows its sender, and can send it anything.
 template <class Answer, class... Question>
-caf::response_promise front_door_actor::ask(Question... question) {
+caf::response_promise front_door_actor::ask(const caf::actor& whom, Question... question) {
   auto promise = make_response_promise();
-  compat::request(this, registry_, std::move(question)...)
+  compat::request(this, whom, std::move(question)...)
       .then(
           [promise](Answer& answer) mutable {
             remove_addresses(answer);
@@ -112,6 +117,7 @@ void front_door_actor::tell_registry(caf::message content) {
 void front_door_actor::on_exit() {
   directory_ = nullptr;
   registry_ = nullptr;
+  cluster_ = nullptr;
 }
 
 } // namespace bulwark

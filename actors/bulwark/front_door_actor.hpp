@@ -18,7 +18,7 @@ namespace bulwark {
 class front_door_actor : public caf::event_based_actor {
 public:
   front_door_actor(caf::actor_config& config, std::shared_ptr<const part_directory> directory,
-                   caf::actor registry);
+                   caf::actor registry, caf::actor cluster);
 
   /// Drops what CAF sends where somebody who was linked to us has ended.
   bool enqueue(caf::mailbox_element_ptr element, compat::enqueue_context* context) override;
@@ -32,13 +32,14 @@ protected:
 private:
   std::shared_ptr<const part_directory> directory_;
   caf::actor registry_;
+  caf::actor cluster_;
 
   caf::result<caf::message> call(const std::string& name, const call_context& context,
                                  caf::message content);
   template <class Said>
   void tell_owner(const std::string& part, const Said& said);
   template <class Answer, class... Question>
-  caf::response_promise ask(Question... question);
+  caf::response_promise ask(const caf::actor& whom, Question... question);
   void tell_registry(caf::message content);
 };
 

@@ -30,6 +30,7 @@ BULWARK_INSPECT_ENUM(part_kind)
 BULWARK_INSPECT_ENUM(circuit_state)
 BULWARK_INSPECT_ENUM(transition_cause)
 BULWARK_INSPECT_ENUM(jitter_kind)
+BULWARK_INSPECT_ENUM(node_state)
 
 #undef BULWARK_INSPECT_ENUM
 
@@ -164,6 +165,13 @@ bool inspect(Inspector& f, bulkhead_policy& x) {
                             f.field("queue_timeout", x.queue_timeout));
 }
 
+template <class Inspector>
+bool inspect(Inspector& f, cluster_policy& x) {
+  return f.object(x).fields(f.field("interval", x.interval),
+                            f.field("read_timeout", x.read_timeout),
+                            f.field("answer_timeout", x.answer_timeout));
+}
+
 // -- what users see -----------------------------------------------------------------------
 
 template <class Inspector>
@@ -224,7 +232,22 @@ bool inspect(Inspector& f, node_stats& x) {
   return f.object(x).fields(
       f.field("guards", x.guards), f.field("circuit_breakers", x.circuit_breakers),
       f.field("bulkheads", x.bulkheads), f.field("timeout_managers", x.timeout_managers),
-      f.field("total", x.total), f.field("latency", x.latency));
+      f.field("total", x.total), f.field("latency", x.latency), f.field("node", x.node),
+      f.field("incarnation", x.incarnation));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, cluster_node& x) {
+  return f.object(x).fields(
+      f.field("name", x.name), f.field("address", x.address), f.field("state", x.state),
+      f.field("age", x.age), f.field("stats", x.stats), f.field("restarts", x.restarts),
+      f.field("earlier", x.earlier), f.field("earlier_latency", x.earlier_latency));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, cluster_stats& x) {
+  return f.object(x).fields(f.field("nodes", x.nodes), f.field("total", x.total),
+                            f.field("latency", x.latency), f.field("unresolved", x.unresolved));
 }
 
 template <class Inspector>

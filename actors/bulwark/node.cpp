@@ -1,22 +1,38 @@
 #include "bulwark/node.hpp"
 
 #include "bulwark/bulkhead_registry_actor.hpp"
+#include "bulwark/cluster_statistics_actor.hpp"
 #include "bulwark/front_door_actor.hpp"
 #include "bulwark/registry_actor.hpp"
 #include "bulwark/timeout_manager_actor.hpp"
 
+#include <random>
+#include <utility>
+
 namespace bulwark {
 
-node::node(caf::actor_system& system)
+namespace {
+
+// Drawn by chance: process ids come again, as those in containers do.
+std::uint64_t new_incarnation() {
+  std::random_device chance;
+  const auto number = (std::uint64_t{chance()} << 32U) | chance();
+  return number == 0 ? 1 : number;
+}
+
+} // namespace
+
+node::node(caf::actor_system& system, std::string name)
     : system_(system),
       timeout_manager_(system.spawn<timeout_manager_actor>("timeout_manager")),
-      registry_(system.spawn<registry_actor>()),
+      registry_(system.spawn<registry_actor>(std::move(name), new_incarnation())),
       directory_(std::make_shared<part_directory>(system, timeout_manager_, registry_)),
       bulkhead_registry_(system.spawn<bulkhead_registry_actor>(directory_)),
-      front_door_(system.spawn<front_door_actor>(directory_, registry_)) {
-  const auto announce = [this](std::string name, part_kind kind, const caf::actor& part) {
+      cluster_(system.spawn<cluster_statistics_actor>(registry_)),
+      front_door_(system.spawn<front_door_actor>(directory_, registry_, cluster_)) {
+  const auto announce = [this](std::string part_name, part_kind kind, const caf::actor& part) {
     compat::tell(caf::actor_cast<caf::strong_actor_ptr>(registry_), attach_atom_v,
-                 part_info{.name = std::move(name),
+                 part_info{.name = std::move(part_name),
                            .kind = kind,
                            .address = caf::actor_cast<caf::actor_addr>(part)});
   };
@@ -77,7 +93,7 @@ void node::end() {
   // Not by `shutdown`: callers from outside could send that too.
   caf::anon_send_exit(front_door_, caf::exit_reason::user_shutdown);
   self->wait_for(front_door_);
-  for (const auto* part : {&bulkhead_registry_, &timeout_manager_, &registry_})
+  for (const auto* part : {&cluster_, &bulkhead_registry_, &timeout_manager_, &registry_})
     end(*part);
 }
 

@@ -29,7 +29,9 @@ namespace bulwark {
 /// actors.
 class node {
 public:
-  explicit node(caf::actor_system& system);
+  /// `name`: how it is called in statistics of several nodes; other nodes know one without a name
+  /// by its address.
+  explicit node(caf::actor_system& system, std::string name = {});
   node(const node&) = delete;
   node& operator=(const node&) = delete;
   ~node();
@@ -85,6 +87,9 @@ public:
   /// another, where it has been published (see bulwark/distributed.hpp). It calls guards by name,
   /// lists parts, tells statistics, transitions and rejections; it can't be told to end anything.
   [[nodiscard]] const caf::actor& front_door() const noexcept { return front_door_; }
+  /// What this node and those that it is connected to have counted: answers get_cluster_stats, as
+  /// the front door does, and takes change_policy, cluster_policy.
+  [[nodiscard]] const caf::actor& cluster() const noexcept { return cluster_; }
   /// Which names are taken: for what else makes guards of this node.
   [[nodiscard]] const std::shared_ptr<part_directory>& directory() const noexcept {
     return directory_;
@@ -113,6 +118,7 @@ private:
   caf::actor registry_;
   std::shared_ptr<part_directory> directory_;
   caf::actor bulkhead_registry_;
+  caf::actor cluster_;
   caf::actor front_door_;
   std::once_flag ended_;
 

@@ -44,6 +44,11 @@ constexpr names<jitter_kind, 4> jitter_kinds{{{jitter_kind::none, "none"},
                                               {jitter_kind::equal, "equal"},
                                               {jitter_kind::decorrelated, "decorrelated"}}};
 
+constexpr names<node_state, 4> node_states{{{node_state::here, "here"},
+                                            {node_state::connected, "connected"},
+                                            {node_state::lost, "lost"},
+                                            {node_state::awaited, "awaited"}}};
+
 template <class Enum, std::size_t N>
 bool find_name(const names<Enum, N>& all, std::string_view name, Enum& x) {
   for (const auto& [value, text] : all) {
@@ -95,6 +100,16 @@ bool from_string(std::string_view name, error_mark& mark) {
 }
 bool from_integer(std::uint8_t number, error_mark& mark) {
   return find_number(error_marks, number, mark);
+}
+
+std::string to_string(node_state state) {
+  return name_of(node_states, state);
+}
+bool from_string(std::string_view name, node_state& state) {
+  return find_name(node_states, name, state);
+}
+bool from_integer(std::uint8_t number, node_state& state) {
+  return find_number(node_states, number, state);
 }
 
 bool from_string(std::string_view name, circuit_state& state) {

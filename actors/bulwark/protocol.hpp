@@ -6,6 +6,7 @@
 #include "bulwark/circuit_breaker.hpp"
 #include "bulwark/circuit_share.hpp"
 #include "bulwark/classification.hpp"
+#include "bulwark/cluster_statistics.hpp"
 #include "bulwark/errc.hpp"
 #include "bulwark/failure_report.hpp"
 #include "bulwark/permit.hpp"
@@ -58,6 +59,9 @@
 /// |                   | get_stats, string                       | node_stats of that name       |
 /// |                   | get_all_stats                           | node_stats                    |
 /// |                   | subscribe; unsubscribe                  | unit, then each event         |
+/// |                   | get_cluster_stats                       | cluster_stats                 |
+/// | cluster           | get_cluster_stats                       | cluster_stats                 |
+/// |                   | change_policy, cluster_policy           | unit, or invalid_policy       |
 /// | a target          | cancel, uint64_t request                | none is wanted any more       |
 /// |                   | permit_token, message                   | that of the message alone     |
 ///
@@ -86,6 +90,10 @@ enum class part_kind : std::uint8_t {
 std::string to_string(part_kind kind);
 bool from_string(std::string_view name, part_kind& kind);
 bool from_integer(std::uint8_t number, part_kind& kind);
+
+std::string to_string(node_state state);
+bool from_string(std::string_view name, node_state& state);
+bool from_integer(std::uint8_t number, node_state& state);
 
 bool from_string(std::string_view name, circuit_state& state);
 bool from_integer(std::uint8_t number, circuit_state& state);
@@ -178,6 +186,32 @@ struct node_stats {
   std::vector<timeout_manager_stats> timeout_managers = {};
   counters total = {};            ///< Calls of all guards, those that have ended too.
   latency_histogram latency = {}; ///< The same.
+  std::string node = {};          ///< The node's name; empty where it has none.
+  /// Another number for each node that begins, never 0: with it figures begin anew.
+  std::uint64_t incarnation = 0;
+};
+
+/// What is known of one node.
+struct cluster_node {
+  std::string name = {};    ///< As it calls itself; its address where it has no name.
+  std::string address = {}; ///< "HOST:PORT" as connected; empty: the node that tells.
+  node_state state = node_state::awaited;
+  /// The figures are this old at most. nullopt: there are none yet.
+  std::optional<timespan> age = {};
+  node_stats stats = {};      ///< Of the process that told last, as it said them.
+  std::uint64_t restarts = 0; ///< How often another process has answered at the address.
+  counters earlier = {};      ///< Of the processes that were there before.
+  latency_histogram earlier_latency = {}; ///< The same.
+};
+
+/// The statistics of a node and of those that it is connected to: see
+/// bulwark/cluster_statistics.hpp.
+struct cluster_stats {
+  std::vector<cluster_node> nodes = {}; ///< The one that tells first, then by address.
+  counters total = {};                  ///< Of all processes, each once.
+  latency_histogram latency = {};       ///< The same.
+  /// Of total.in_flight: calls of processes that are lost or ended, whose end nobody will tell.
+  std::uint64_t unresolved = 0;
 };
 
 /// What a call through a front door brings with it. A duration, for clocks differ between hosts.
@@ -299,6 +333,13 @@ struct stats_request {
   std::uint64_t round = 0;
 };
 
+/// What came back for a question to a node. Local: it can't be sent to another.
+struct node_answer {
+  std::uint64_t question = 0;
+  caf::actor_addr from = {};
+  caf::message content = {};
+};
+
 /// A connector tells its supervisors where their calls go from now on.
 struct door_change {
   caf::strong_actor_ptr door = {};
@@ -390,9 +431,17 @@ CAF_ADD_TYPE_ID(bulwark, (bulwark::circuit_probe_request))
 CAF_ADD_TYPE_ID(bulwark, (bulwark::circuit_probe_answer))
 CAF_ADD_TYPE_ID(bulwark, (bulwark::circuit_command))
 
+CAF_ADD_TYPE_ID(bulwark, (bulwark::node_state))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::cluster_node))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::cluster_stats))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::cluster_policy))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::node_answer))
+CAF_ADD_ATOM(bulwark, bulwark, get_cluster_stats_atom)
+
 CAF_END_TYPE_ID_BLOCK(bulwark)
 
 CAF_ERROR_CODE_ENUM(bulwark::errc)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(bulwark::work)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(bulwark::node_answer)
 
 #include "bulwark/inspect.hpp"

@@ -7,7 +7,9 @@
 
 namespace bulwark {
 
-registry_actor::registry_actor(caf::actor_config& config) : caf::event_based_actor(config) {}
+registry_actor::registry_actor(caf::actor_config& config, std::string node,
+                               std::uint64_t incarnation)
+    : caf::event_based_actor(config), node_(std::move(node)), incarnation_(incarnation) {}
 
 const char* registry_actor::name() const {
   return "bulwark.registry";
@@ -98,6 +100,8 @@ caf::response_promise registry_actor::collect(const std::string* only) {
     return promise;
   }
   auto result = std::make_shared<node_stats>();
+  result->node = node_;
+  result->incarnation = incarnation_;
   auto round = std::make_shared<std::uint64_t>(0);
   if (only == nullptr) {
     result->total = ended_calls_;

@@ -24,7 +24,8 @@ namespace bulwark {
 /// nodes work.)
 class registry_actor : public caf::event_based_actor {
 public:
-  explicit registry_actor(caf::actor_config& config);
+  /// `node`: the name of the node, `incarnation`: another for each that begins, see node_stats.
+  registry_actor(caf::actor_config& config, std::string node, std::uint64_t incarnation);
 
   const char* name() const override;
 
@@ -32,6 +33,8 @@ protected:
   caf::behavior make_behavior() override;
 
 private:
+  std::string node_;
+  std::uint64_t incarnation_;
   std::unordered_map<caf::actor_addr, part_info> parts_;
   subscribers subscribers_;
   gathering gathering_;

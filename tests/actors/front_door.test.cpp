@@ -113,7 +113,7 @@ TEST_CASE("a guard that has ended is unknown and its successor is found [D2]", "
 TEST_CASE("a node that goes down answers shutting_down at its door [D2]", "[door]") {
   virtual_system sys;
   auto directory = std::make_shared<part_directory>(*sys, caf::actor{}, caf::actor{});
-  auto door = sys->spawn<front_door_actor>(directory, caf::actor{});
+  auto door = sys->spawn<front_door_actor>(directory, caf::actor{}, caf::actor{});
   const auto call = [&] {
     return sys.ask(door, call_atom_v, std::string{"db"}, call_context{},
                    caf::make_message(ask_atom_v, 1));

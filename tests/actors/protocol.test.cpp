@@ -237,6 +237,21 @@ TEST_CASE("statistics of a node with a merged histogram come back from bytes as 
   check(*sys, stats);
 }
 
+TEST_CASE("statistics of several nodes come back from bytes as they were [D70]", "[protocol]") {
+  virtual_system sys;
+  check(*sys, cluster_policy{.interval = 3s});
+  check(*sys, cluster_stats{.nodes = {cluster_node{.name = "n",
+                                                   .address = "host:1",
+                                                   .state = node_state::lost,
+                                                   .age = 3s,
+                                                   .stats = {.node = "n", .incarnation = 7},
+                                                   .restarts = 1,
+                                                   .earlier = some_counters}},
+                            .total = some_counters,
+                            .unresolved = 2});
+  CHECK(to_string(node_state::awaited) == "awaited");
+}
+
 TEST_CASE("buckets that no histogram could have are refused", "[protocol]") {
   virtual_system sys;
   using buckets = std::map<std::uint32_t, std::uint64_t>;

@@ -236,7 +236,7 @@ public:
   ~virtual_node() {
     system_.ask(node_.registry(), bulwark::shutdown_all_atom_v);
     caf::anon_send_exit(node_.front_door(), caf::exit_reason::user_shutdown);
-    for (const auto& part : {node_.bulkhead_registry(), node_.timeout_manager(), node_.registry()})
+    for (const auto& part : {node_.cluster(), node_.bulkhead_registry(), node_.timeout_manager(), node_.registry()})
       system_.ask(part, bulwark::shutdown_atom_v);
   }
 
