@@ -65,7 +65,8 @@
 /// | a target          | cancel, uint64_t request                | none is wanted any more       |
 /// |                   | permit_token, message                   | that of the message alone     |
 ///
-/// Those that guard: breaker, bulkhead, guard, timeout manager.
+/// Those that guard: breaker, bulkhead, guard, timeout manager. Cluster: node::cluster(), which asks
+/// the node's registry and the front doors of others.
 
 /// The first type id that bulwark uses. Applications begin at caf::first_custom_type_id and have a
 /// thousand before ours; who needs more sets this macro, to the same value in the whole program.
