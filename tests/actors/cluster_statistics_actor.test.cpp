@@ -299,6 +299,12 @@ TEST_CASE("a process at two addresses and a node connected to itself count once 
   CHECK(stats.nodes[2].stats.total.calls == 5);
   CHECK(stats.nodes[3].stats.total.calls == 3);
   CHECK(stats.total.calls == 8);
+  f.dial(2); // one connection more, that nobody keeps
+  auto third = f.dial(3);
+  (*f.ports)[3] = there.door;
+  f.sys.advance(5s);
+  third = nullptr; // another address of the same door: the others still hear of its end
+  f.sys.run();
   f.sys.kill(std::exchange(there.door, nullptr)); // both addresses' door
   CHECK(f.read().nodes[1].state == node_state::lost);
   CHECK(f.read().nodes[2].state == node_state::lost);
@@ -384,22 +390,28 @@ TEST_CASE("an answer by somebody else than was asked is none [D77]", "[cluster]"
   there.connector = f.dial(1);
   REQUIRE(there.log->open.size() == 1);
   auto other = f.sys->spawn(front_door, std::make_shared<door_log>());
-  for (const auto& sender :
-       {caf::actor_cast<caf::strong_actor_ptr>(other), caf::strong_actor_ptr{}}) {
+  const auto forge = [&](const caf::strong_actor_ptr& sender) {
     for (std::uint64_t number = 1; number < 5; ++number) {
       const auto id = caf::make_message_id(number | caf::message_id::default_async_value);
       compat::deliver(there.log->asker, sender, id.response_id(),
                       caf::make_message(some_stats(66, 500)), nullptr);
     }
     f.sys.run();
-  }
+  };
+  forge(caf::actor_cast<caf::strong_actor_ptr>(other));
+  // The question is still open for whom it was put to.
+  tell(there.door, answer_atom_v, std::uint64_t{0}, caf::make_message(some_stats(11, 4)));
+  there.log->answer = caf::make_message(caf::make_error(caf::sec::runtime_error));
+  CHECK(f.read().total.calls == 4);
+  there.log->answer = caf::message{};
+  f.sys.advance(1s);
+  forge(nullptr);
   // Nor does it listen to anything else.
   compat::tell(there.log->asker, shutdown_atom_v);
   compat::tell(there.log->asker, get_cluster_stats_atom_v);
   there.log->answer = caf::make_message(some_stats(11, 5));
   f.sys.advance(1s);
-  const auto stats = f.read();
-  CHECK(stats.total.calls == 5);
+  CHECK(f.read().total.calls == 5);
   f.sys.kill(other);
 }
 
@@ -407,15 +419,25 @@ TEST_CASE("doors are taken from connectors only [D77]", "[cluster]") {
   fixture f;
   auto& there = f.connect(1, some_stats(11, 5));
   auto other = f.sys->spawn(front_door, there.log);
-  tell(f.node->cluster(), door_change{.door = caf::actor_cast<caf::strong_actor_ptr>(other)});
-  compat::deliver(caf::actor_cast<caf::strong_actor_ptr>(f.node->cluster()),
-                  caf::actor_cast<caf::strong_actor_ptr>(other), caf::make_message_id(),
-                  caf::make_message(door_change{}), nullptr);
+  const auto change = [&](const caf::actor& by) {
+    compat::deliver(
+        caf::actor_cast<caf::strong_actor_ptr>(f.node->cluster()),
+        caf::actor_cast<caf::strong_actor_ptr>(by), caf::make_message_id(),
+        caf::make_message(door_change{.door = caf::actor_cast<caf::strong_actor_ptr>(other)}),
+        nullptr);
+    f.sys.run();
+  };
+  change(caf::actor{});
+  change(other);
   tell(f.node->cluster(), attach_atom_v, std::string{}, other); // ours is the empty address
   tell(f.node->cluster(), attach_atom_v, std::string{"nobody:1"}, caf::actor{});
   f.sys.run();
-  CHECK(f.read().nodes.size() == 2);
+  change(other);
+  const auto stats = f.read();
+  CHECK(stats.nodes.size() == 2);
+  CHECK(stats.nodes[0].stats.incarnation != 11); // the own registry has answered
   f.sys.kill(other);
+  CHECK(f.read().nodes[1].state == node_state::connected);
 }
 
 TEST_CASE("figures that do not balance are shown as they are [D77]", "[cluster]") {
