@@ -42,7 +42,7 @@ caf::behavior cluster_statistics_actor::make_behavior() {
       home_system().spawn<reply_port_actor>(caf::weak_actor_ptr{ctrl()}));
   return {
       [this](attach_atom, const std::string& address, const caf::actor& connector) {
-        attach(address, connector);
+        add_connector(address, connector);
       },
       [this](const door_change& change) { change_door(change.door); },
       [this](node_answer& answer) { take(answer); },
@@ -62,7 +62,8 @@ caf::result<void> cluster_statistics_actor::change_policy(const cluster_policy& 
 
 // -- who is there -----------------------------------------------------------------------
 
-void cluster_statistics_actor::attach(const std::string& address, const caf::actor& connector) {
+void cluster_statistics_actor::add_connector(const std::string& address,
+                                             const caf::actor& connector) {
   if (!connector || address.empty()) // the empty one is ours
     return;
   if (!connectors_.emplace(connector.address(), address).second)
@@ -107,7 +108,7 @@ void cluster_statistics_actor::on_down(const caf::down_msg& down) {
   if (const auto i = connectors_.find(down.source); i != connectors_.end()) {
     const auto address = std::move(i->second);
     connectors_.erase(i);
-    detach(address);
+    forget_unconnected(address);
   }
   for (auto& [address, each] : nodes_) {
     if (!address.empty() && each.whom && down.source == each.whom) {
@@ -119,7 +120,7 @@ void cluster_statistics_actor::on_down(const caf::down_msg& down) {
 }
 
 /// One connector for the address less: nobody may be left who is interested in it.
-void cluster_statistics_actor::detach(const std::string& address) {
+void cluster_statistics_actor::forget_unconnected(const std::string& address) {
   if (std::any_of(connectors_.begin(), connectors_.end(),
                   [&address](const auto& each) { return each.second == address; }))
     return;

@@ -52,12 +52,12 @@ private:
 
   [[nodiscard]] instant now() const;
   caf::result<void> change_policy(const cluster_policy& policy);
-  void attach(const std::string& address, const caf::actor& connector);
+  void add_connector(const std::string& address, const caf::actor& connector);
   void change_door(const caf::strong_actor_ptr& door);
   void set_door(node& of, const caf::strong_actor_ptr& door);
   [[nodiscard]] bool is_watched(const caf::strong_actor_ptr& door) const;
   void on_down(const caf::down_msg& down);
-  void detach(const std::string& address);
+  void forget_unconnected(const std::string& address);
   void take(node_answer& answer);
   caf::response_promise read();
   void go_on();

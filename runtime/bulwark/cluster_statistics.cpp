@@ -160,9 +160,9 @@ bool cluster_statistics::is_wanted(const std::string& name) const {
                      [&](const reader& each) { return each.waits_for.count(name) > 0; });
 }
 
-void cluster_statistics::nobody_waits_for(const std::string& name, std::uint64_t question) {
+void cluster_statistics::nobody_waits_for(const std::string& name, std::uint64_t number) {
   for (auto& each : readers_) {
-    if (question > each.after)
+    if (number > each.after)
       each.waits_for.erase(name);
   }
 }

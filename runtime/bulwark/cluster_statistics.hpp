@@ -181,9 +181,9 @@ private:
   std::uint64_t last_question_ = 0;
 
   [[nodiscard]] bool is_wanted(const std::string& name) const;
-  void settle(std::uint64_t question);
+  void settle(std::uint64_t number);
   void close(member& of);
-  void nobody_waits_for(const std::string& name, std::uint64_t question);
+  void nobody_waits_for(const std::string& name, std::uint64_t number);
   static void change_process(member& of, std::uint64_t incarnation);
 };
 
