@@ -1,107 +1,18 @@
 // Bulkheads and circuit breakers that three processes share over real sockets, and what becomes of
 // them when one is killed or stopped. BULWARK_SECONDS says how long the load goes on, 3 s without.
-#include "distributed/counting_target.hpp"
-#include "distributed/sharing_process.hpp"
-#include "support/catch.hpp"
-#include "support/networked_system.hpp"
+#include "distributed/sharing_nodes.hpp"
 
-#include <array>
-#include <chrono>
-#include <cstdlib>
-#include <memory>
-#include <optional>
-#include <string>
-#include <thread>
-#include <vector>
+#include <algorithm>
+#include <iostream>
 
 using namespace bulwark;
 using namespace bulwark_tests;
-using namespace std::chrono_literals;
-
-namespace {
-
-using clock_type = std::chrono::steady_clock;
-
-std::chrono::seconds load_time() {
-  const char* wish = std::getenv("BULWARK_SECONDS");
-  return std::chrono::seconds{wish != nullptr ? std::atoi(wish) : 3};
-}
-
-// Lets time pass while the processes work: it is what they are given, not a guess at how long they
-// need.
-void let_pass(clock_type::duration span) {
-  std::mutex mutex;
-  std::condition_variable never;
-  std::unique_lock hold{mutex};
-  never.wait_for(hold, span, [] { return false; });
-}
-
-// The target ends with the test, whatever ends that: else the system would wait for it.
-struct target_life {
-  caf::actor handle;
-  ~target_life() { caf::anon_send_exit(handle, caf::exit_reason::kill); }
-};
-
-struct fixture {
-  networked_system sys{quick_heartbeats};
-  std::shared_ptr<target_view> view = std::make_shared<target_view>();
-  target_life target;
-  std::uint16_t target_port = 0;
-  std::vector<std::string> options;
-  std::array<std::optional<sharing_process>, 3> nodes; // the first is the owner
-
-  explicit fixture(std::vector<std::string> more = {}, std::chrono::microseconds service = 2ms)
-      : target{sys->spawn(counting_target, view, service)}, options(std::move(more)) {
-    target_port = *sys->middleman().publish(target.handle, 0, "127.0.0.1");
-    for (int i = 0; i < 3; ++i)
-      start(i);
-  }
-  void start(int i) {
-    auto words = as_options(quick_heartbeats);
-    words.push_back("--target=" + std::to_string(target_port));
-    words.push_back("--number=" + std::to_string(i));
-    if (i > 0)
-      words.push_back("--owner=" + std::to_string(nodes[0]->port()));
-    words.insert(words.end(), options.begin(), options.end());
-    nodes[static_cast<std::size_t>(i)].emplace(std::move(words));
-  }
-
-  // Every call that was begun has exactly one answer: `stop` has waited for them.
-  std::uint64_t stop_all() {
-    std::uint64_t succeeded = 0;
-    for (auto& node : nodes)
-      node->stop();
-    for (auto& node : nodes) {
-      const auto books = node->get_books();
-      CHECK(books.sent == books.answered);
-      std::uint64_t errors = 0;
-      for (const auto& [code, count] : books.errors)
-        errors += count;
-      CHECK(books.answered == books.succeeded + errors);
-      succeeded += books.succeeded;
-    }
-    return succeeded;
-  }
-};
-
-// A state that comes in its own time; asked for again and again.
-template <class Condition>
-std::chrono::nanoseconds time_until(Condition holds) {
-  const auto began = clock_type::now();
-  while (!holds()) {
-    if (clock_type::now() - began > 1min)
-      throw std::runtime_error{"it hasn't come within a minute"};
-  }
-  return clock_type::now() - began;
-}
-
-} // namespace
 
 TEST_CASE("three nodes with 300 callers each and one bulkhead of ten are never more than ten in "
           "the target "
           "[D12] [K1]",
           "[distributed]") {
-  fixture f;
+  sharing_nodes f;
   for (auto& node : f.nodes)
     node->call(300);
   let_pass(load_time());
@@ -111,4 +22,158 @@ TEST_CASE("three nodes with 300 callers each and one bulkhead of ten are never m
     CHECK(f.view->begun(i) > 100); // nobody is left out
   std::cout << "three nodes: " << succeeded / std::uint64_t(load_time().count())
             << " calls/s of 5000 possible\n";
+}
+
+TEST_CASE("the limit is whole again at once when a node with permits out is killed [D13]",
+          "[distributed]") {
+  sharing_nodes f;
+  f.view->hang(true);
+  f.nodes[1]->call(10);
+  f.view->wait_until([](target_view& v, auto) { return v.running_of(1) == 10; });
+  f.nodes[2]->call(10);
+  f.nodes[1]->kill();
+  const auto took = f.view->wait_until([](target_view& v, auto) { return v.running_of(2) == 10; });
+  INFO(to_text(took) << " until ten others were in the target");
+  CHECK(took < 400ms); // a heartbeat and 100 ms
+}
+
+TEST_CASE("a process that was stopped while its lease ran out begins nothing on it when it wakes "
+          "[D13] [D15]",
+          "[distributed]") {
+  sharing_nodes f{{"--when-lost=fail_closed", "--deadline=2s"}, 1ms};
+  for (auto& node : f.nodes)
+    node->call(20);
+  f.view->wait_until(
+      [](target_view& v, auto) { return v.begun_of(1) > 100 && v.begun_of(2) > 100; });
+  f.nodes[1]->signal(SIGSTOP);
+  const auto before = f.view->begun(2);
+  f.view->wait_until([&](target_view& v, auto) { return v.begun_of(2) > before + 100; });
+  let_pass(2500ms); // the lease is of one second, CAF's patience too
+  f.view->forget(1);
+  const auto stale = f.view->stale(1);
+  const auto asleep = f.view->begun(1);
+  f.nodes[1]->signal(SIGCONT);
+  // It joins again, and works.
+  f.view->wait_until([&](target_view& v, auto) { return v.begun_of(1) > asleep + 100; });
+  CHECK(f.view->stale(1) == stale);
+  f.stop_all();
+}
+
+TEST_CASE("a circuit that opens on one node rejects on the others within 50 ms [D16] [D17]",
+          "[distributed]") {
+  sharing_nodes f;
+  for (auto& node : f.nodes)
+    node->call(5);
+  f.view->wait_until([](target_view& v, auto) { return v.begun_of(0) > 50 && v.begun_of(2) > 50; });
+  f.view->fail_for(1, true);
+  time_until([&] { return f.nodes[2]->state() == "open"; });
+  time_until([&] { return f.nodes[0]->state() == "open"; });
+  REQUIRE(f.nodes[1]->state() != "closed");
+  const auto first_open = [](const sharing_process& node) {
+    for (const auto& each : node.transitions())
+      if (each.to == "open")
+        return each.when;
+    throw std::runtime_error{"it has never been open"};
+  };
+  const auto began = first_open(*f.nodes[1]);
+  for (std::size_t i : {std::size_t{0}, std::size_t{2}}) {
+    INFO(to_text(first_open(*f.nodes[i]) - began) << " to node " << i);
+    CHECK(first_open(*f.nodes[i]) - began < 50ms);
+  }
+  f.view->fail_for(1, false);
+  time_until([&] { return f.nodes[1]->state() == "closed" && f.nodes[2]->state() == "closed"; });
+  f.stop_all();
+}
+
+TEST_CASE("the failures of one bad node open the circuit for it alone unless more than half fail "
+          "[D16]",
+          "[distributed]") {
+  sharing_nodes f{{"--trips-for=quorum"}};
+  for (auto& node : f.nodes)
+    node->call(5);
+  f.view->fail_for(1, true);
+  time_until([&] { return f.nodes[1]->state() == "open"; });
+  const auto before = f.view->begun(2);
+  f.view->wait_until([&](target_view& v, auto) { return v.begun_of(2) > before + 200; });
+  CHECK(f.nodes[2]->state() == "closed");
+  f.view->fail_for(2, true);
+  time_until([&] { return f.nodes[0]->state() == "open"; });
+  f.stop_all();
+}
+
+TEST_CASE("when the owner is killed under load the nodes go on as their policy says and are with "
+          "it again "
+          "within 2 s of its return [D14] [D18]",
+          "[distributed]") {
+  const auto policy = GENERATE(as<std::string>{}, "local", "fail_open", "fail_closed");
+  CAPTURE(policy);
+  sharing_nodes f{{"--when-lost=" + policy}};
+  for (auto& node : f.nodes)
+    node->call(50);
+  f.view->wait_until(
+      [](target_view& v, auto) { return v.begun_of(1) > 100 && v.begun_of(2) > 100; });
+  CHECK(f.view->most() == 10);
+  f.nodes[0]->kill();
+  f.view->forget(0);
+  // Until they have noticed; what they do then is their own.
+  let_pass(500ms);
+  f.view->forget_most();
+  const auto before = f.view->begun(1);
+  if (policy == "fail_closed") {
+    time_until([&] { return f.nodes[1]->state() == "forced_open"; });
+    f.view->wait_until([](target_view&, auto running) { return running == 0; });
+  } else {
+    f.view->wait_until([&](target_view& v, auto) { return v.begun_of(1) > before + 200; });
+    // A share each of 10 over 3 nodes; or all that call.
+    CHECK(f.view->most() <= (policy == "local" ? 6 : 100));
+    CHECK(f.view->most() > (policy == "local" ? 0 : 10));
+  }
+  f.nodes[0]->restart();
+  const auto began = clock_type::now();
+  f.nodes[0]->call(50);
+  // Ten at once, with every node among them: the limit is one again.
+  f.view->wait_until([&](target_view& v, auto running) {
+    return running <= 10 && v.running_of(0) > 0 && v.running_of(1) > 0 && v.running_of(2) > 0;
+  });
+  INFO(to_text(clock_type::now() - began) << " until all were together again");
+  CHECK(clock_type::now() - began < 2s);
+  f.view->wait_until([](target_view&, auto running) { return running <= 10; });
+  f.view->forget_most();
+  let_pass(500ms);
+  CHECK(f.view->most() <= 10);
+  f.stop_all();
+}
+
+TEST_CASE(
+    "while the line to the owner is cut a node has no more than its share beside the limit and is "
+    "with the owner again within 2 s of the healing [D12] [D13] [D14]",
+    "[distributed]") {
+  const auto cut = GENERATE(as<std::string>{}, "both ways", "to the owner", "from the owner");
+  CAPTURE(cut);
+  sharing_nodes f;
+  for (auto& node : f.nodes)
+    node->call(50);
+  f.view->wait_until(
+      [](target_view& v, auto) { return v.begun_of(1) > 100 && v.begun_of(2) > 100; });
+  if (cut != "from the owner")
+    f.line->lose(relay::way::to_target);
+  if (cut != "to the owner")
+    f.line->lose(relay::way::to_dialler);
+  let_pass(std::max<std::chrono::milliseconds>(load_time(), 3s));
+  CHECK(f.view->most() <= 13); // 10 over 3 nodes
+  const auto before = f.view->begun(2);
+  f.view->wait_until([&](target_view& v, auto) { return v.begun_of(2) > before + 50; });
+  f.line->resume();
+  const auto began = clock_type::now();
+  // Alone, it has three at most; with the owner, all that nobody else wants.
+  f.nodes[0]->stop();
+  f.nodes[1]->stop();
+  f.view->wait_until([](target_view& v, auto) { return v.running_of(2) == 10; });
+  INFO(to_text(clock_type::now() - began) << " until it was with the owner again");
+  CHECK(clock_type::now() - began < 2s);
+  f.view->forget_most();
+  f.nodes[0]->call(50);
+  let_pass(500ms);
+  CHECK(f.view->most() <= 10);
+  f.stop_all();
 }
