@@ -26,20 +26,28 @@ class target_view {
   }
 
 public:
-  /// A call of node `number` has come; whether it is to fail.
-  bool begin(std::int32_t number, const bulwark::permit_token& token) {
+  struct visit {
+    bool fails;
+    std::uint64_t life; ///< Of the node.
+  };
+
+  /// A call of node `number` has come.
+  visit begin(std::int32_t number, const bulwark::permit_token& token) {
     std::lock_guard hold{mutex_};
     ++begun_[number];
     most_ = std::max(most_, ++running_);
     ++running_of_[number];
+    newest_[number] = std::max(newest_[number], token.number);
     if (!fence_.admit(token))
       ++stale_[number];
     changed_.notify_all();
-    return failing_.contains(number);
+    return {failing_.contains(number), lives_[number]};
   }
 
-  void end(std::int32_t number) {
+  void end(std::int32_t number, std::uint64_t life) {
     std::lock_guard hold{mutex_};
+    if (lives_[number] != life)
+      return;
     --running_;
     --running_of_[number];
     changed_.notify_all();
@@ -50,6 +58,8 @@ public:
     std::lock_guard hold{mutex_};
     running_ -= running_of_[number];
     running_of_[number] = 0;
+    ++lives_[number];
+    changed_.notify_all();
   }
 
   void fail_for(std::int32_t number, bool on) {
@@ -87,6 +97,11 @@ public:
     return read([&] { return count(stale_, number); });
   }
 
+  /// The newest permit of the node: the owner's numbers rise, over its restarts too.
+  [[nodiscard]] std::uint64_t newest(std::int32_t number) const {
+    return read([&] { return count(newest_, number); });
+  }
+
   /// Waits for it; how long that took. Throws after a minute.
   template <class Condition>
   std::chrono::nanoseconds wait_until(Condition holds) {
@@ -98,6 +113,7 @@ public:
   }
 
   // For conditions of wait_until() only: the lock is held.
+  [[nodiscard]] std::uint64_t newest_of(std::int32_t number) { return newest_[number]; }
   [[nodiscard]] std::int64_t running_of(std::int32_t number) { return running_of_[number]; }
   [[nodiscard]] std::uint64_t begun_of(std::int32_t number) { return begun_[number]; }
 
@@ -110,6 +126,8 @@ private:
   std::map<std::int32_t, std::int64_t> running_of_;
   std::map<std::int32_t, std::uint64_t> begun_;
   std::map<std::int32_t, std::uint64_t> stale_;
+  std::map<std::int32_t, std::uint64_t> lives_;
+  std::map<std::int32_t, std::uint64_t> newest_;
   std::set<std::int32_t> failing_;
   bulwark::fence fence_;
 
@@ -127,15 +145,15 @@ inline caf::behavior counting_target(caf::event_based_actor* self,
   return {[=, kept = std::vector<caf::response_promise>{}](const bulwark::permit_token& token,
                                                            const caf::message& content) mutable {
     const auto number = content.get_as<std::int32_t>(1);
-    const auto fails = view->begin(number, token);
+    const auto [fails, life] = view->begin(number, token);
     auto promise = self->make_response_promise();
     if (view->hangs()) {
       kept.push_back(promise);
       return promise;
     }
     bulwark::compat::schedule(self, self->system().clock().now() + service,
-                              [view, number, fails, promise]() mutable {
-                                view->end(number);
+                              [view, number, fails = fails, life = life, promise]() mutable {
+                                view->end(number, life);
                                 if (fails)
                                   promise.deliver(caf::make_error(caf::sec::runtime_error));
                                 else

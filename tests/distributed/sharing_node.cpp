@@ -23,6 +23,7 @@
 #include <mutex>
 #include <sstream>
 #include <string>
+#include <vector>
 
 using namespace std::chrono_literals;
 
@@ -156,17 +157,17 @@ int caf_main(caf::actor_system& sys, const config& options) {
     bulkhead = owner->bulkhead("pool", when_lost);
     circuit = owner->circuit_breaker("db", when_lost);
   }
-  auto target = sys.middleman().remote_actor("127.0.0.1", options.target);
-  if (!target)
+  auto peer = bulwark::connect(node, "127.0.0.1", options.target);
+  if (!peer.wait_until_connected(60s))
     return 1;
-  auto guard = node.guard("guard", *target,
-                          {.deadline = options.deadline,
-                           .breaker = circuit,
-                           .bulkhead = bulkhead,
-                           .shows_permit = true});
+  auto guard = peer.guard("target", {.deadline = options.deadline,
+                                     .breaker = circuit,
+                                     .bulkhead = bulkhead,
+                                     .shows_permit = true});
   say("port " + std::to_string(bulwark::publish(node, options.port)));
   auto transitions = sys.spawn(watcher, circuit);
   books all;
+  std::vector<caf::actor> callers; // or nobody has them while they wait
   for (std::string line; std::getline(std::cin, line);) {
     std::istringstream words{line};
     std::string command;
@@ -176,7 +177,7 @@ int caf_main(caf::actor_system& sys, const config& options) {
       words >> count;
       all.go_on = true;
       for (int i = 0; i < count; ++i)
-        sys.spawn(caller, guard, options.number, &all);
+        callers.push_back(sys.spawn(caller, guard, options.number, &all));
       say("calling");
     } else if (command == "stop") {
       all.go_on = false;

@@ -48,25 +48,32 @@ struct target_life {
 };
 
 struct sharing_nodes {
-  networked_system sys{quick_heartbeats};
+  std::vector<middleman_setting> heartbeats;
+  networked_system sys{heartbeats};
   std::shared_ptr<target_view> view = std::make_shared<target_view>();
   target_life target;
+  bulwark::node node{*sys}; // who calls the target reaches it again whatever happens to the line
+  caf::actor guard;
   std::uint16_t target_port = 0;
   std::vector<std::string> options;
   std::array<std::optional<sharing_process>, 3> nodes; // the first is the owner
   std::optional<relay> line;                           // between the owner and the last
 
   explicit sharing_nodes(std::vector<std::string> more = {},
-                         std::chrono::microseconds service = 2ms)
-      : target{sys->spawn(counting_target, view, service)}, options(std::move(more)) {
-    target_port = *sys->middleman().publish(target.handle, 0, "127.0.0.1");
+                         std::chrono::microseconds service = 2ms,
+                         std::vector<middleman_setting> middleman = {})
+      : heartbeats(std::move(middleman)),
+        target{sys->spawn(counting_target, view, service)},
+        guard(node.guard("target", target.handle, {})),
+        target_port(bulwark::publish(node, 0)),
+        options(std::move(more)) {
     start(0);
     line.emplace(nodes[0]->port());
     start(1);
     start(2);
   }
   void start(int i) {
-    auto words = as_options(quick_heartbeats);
+    auto words = as_options(heartbeats);
     words.push_back("--target=" + std::to_string(target_port));
     words.push_back("--number=" + std::to_string(i));
     if (i > 0)
@@ -78,10 +85,10 @@ struct sharing_nodes {
   // Every call that was begun has exactly one answer: `stop` has waited for them.
   std::uint64_t stop_all() {
     std::uint64_t succeeded = 0;
-    for (auto& node : nodes)
-      node->stop();
-    for (auto& node : nodes) {
-      const auto books = node->get_books();
+    for (auto& each : nodes)
+      each->stop();
+    for (auto& each : nodes) {
+      const auto books = each->get_books();
       CHECK(books.sent == books.answered);
       std::uint64_t errors = 0;
       for (const auto& [code, count] : books.errors)
