@@ -2,21 +2,21 @@
 
 #include "bulwark/bulkhead.hpp"
 #include "bulwark/bulkhead_share.hpp"
-#include "bulwark/random.hpp"
 #include "bulwark/shared_bulkhead.hpp"
 #include "bulwark/supervisor.hpp"
+
+#include "models/simulated_network.hpp"
 
 #include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
-#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
 #include <optional>
-#include <queue>
 #include <string>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -40,16 +40,13 @@ struct world_settings {
   timespan between_calls = std::chrono::milliseconds{5}; // of a node, on average
   timespan service = std::chrono::milliseconds{8};       // on average
   std::optional<timespan> deadline = std::chrono::seconds{2};
-  timespan least_delay = std::chrono::microseconds{100};
-  timespan most_delay = std::chrono::milliseconds{5};
-  bool in_order = true; // as TCP has it; else messages overtake each other
-  double lost = 0;      // share of messages that are
-  double doubled = 0;
+  network_settings network{};
 };
 
-class lease_world : private shared_bulkhead_effects {
+class lease_world : public simulation, private shared_bulkhead_effects {
 public:
-  explicit lease_world(const world_settings& settings) : with(settings), random_(settings.seed) {
+  explicit lease_world(const world_settings& settings)
+      : simulation(settings.seed, settings.network), with(settings) {
     start_owner();
     for (std::uint32_t i = 0; i < with.nodes; ++i) {
       nodes_.push_back(nullptr);
@@ -63,12 +60,9 @@ public:
     std::uint64_t calls = 0;
   };
 
-  instant now{};
   std::vector<std::string> wrong;
-  std::uint64_t events = 0;
-  std::uint64_t messages = 0; // between nodes and owner
-  std::uint64_t calls = 0;    // begun
-  std::uint64_t served = 0;   // that the target has answered
+  std::uint64_t calls = 0;  // begun
+  std::uint64_t served = 0; // that the target has answered
   std::uint64_t answered = 0;
   std::uint64_t most_running = 0;
   std::uint64_t started_alone = 0;   // without a lease, as the policy has it
@@ -78,12 +72,7 @@ public:
   /// Lets `span` pass.
   void run_for(timespan span) {
     const auto end = now + span;
-    while (!queue_.empty() && queue_.top().at <= end && wrong.size() < 5) {
-      auto next = std::move(const_cast<event&>(queue_.top()));
-      queue_.pop();
-      now = next.at;
-      ++events;
-      next.happen();
+    while (wrong.size() < 5 && step(end)) {
     }
     now = end;
   }
@@ -123,9 +112,7 @@ public:
   void crash(std::uint32_t i, timespan told_within, timespan away) {
     const auto key = nodes_[i]->key;
     at(now + between(timespan{0}, told_within), [this, key] { lose(key); });
-    for (auto& [what, counts] : running_)
-      if (what[0] == key)
-        counts = false;
+    count_no_more(key);
     answered += nodes_[i]->supervisors_in_flight(); // nobody is left to ask
     nodes_[i] = nullptr;
     at(now + away, [this, i] {
@@ -159,12 +146,6 @@ public:
       owner_->change_policy(policy);
   }
 
-  /// From now on the network loses nothing.
-  void mend_the_network() {
-    with.lost = 0;
-    with.doubled = 0;
-  }
-
   // -- what is seen -------------------------------------------------------------------------
 
   [[nodiscard]] std::uint64_t running() const { return running_.size(); }
@@ -176,24 +157,8 @@ public:
   [[nodiscard]] std::uint64_t held_at_owner(std::uint32_t i) const {
     return owner_->leased(nodes_[i]->key);
   }
-  timespan between(timespan low, timespan high) {
-    return low + timespan{static_cast<std::int64_t>(random_.unit() * double((high - low).count()))};
-  }
-  std::uint32_t any(std::uint32_t count) {
-    return static_cast<std::uint32_t>(random_.next() % count);
-  }
-  random_stream& chance() { return random_; }
 
 private:
-  struct event {
-    instant at;
-    std::uint64_t number;
-    std::function<void()> happen;
-    friend bool operator<(const event& a, const event& b) {
-      return std::pair{a.at, a.number} > std::pair{b.at, b.number};
-    }
-  };
-
   struct node;
 
   /// A supervisor of a node, and its target.
@@ -210,7 +175,7 @@ private:
           of(n),
           holder(id),
           limits{.deadline = world.with.deadline, .bulkhead = true},
-          core(limits, nullptr, *this, world.now, world.random_.next(), &n.view) {}
+          core(limits, nullptr, *this, world.now, world.chance.next(), &n.view) {}
 
     void begin() {
       ++all.calls;
@@ -232,7 +197,7 @@ private:
     void start_attempt(attempt_id attempt) override { all.start_work(of, *this, attempt); }
     /// Given up: whether the target goes on is its own affair, as it is without nodes.
     void cut_attempt(attempt_id attempt, errc) override {
-      all.running_.erase({of.key, holder, attempt.slot, attempt.serial});
+      all.end_work({of.key, holder, attempt.slot, attempt.serial});
     }
     void answer(std::uint32_t, const call_end& end) override {
       ++all.answered;
@@ -241,7 +206,7 @@ private:
     }
     void wake_at(instant due) override {
       wake = due;
-      all.on_node(of.place, due, [this, due](node&) {
+      all.on_node(of.place, all.rings(due), [this, due](node&) {
         if (wake == due)
           core.on_tick(all.now);
       });
@@ -287,7 +252,7 @@ private:
       const auto due = share.due();
       if (due < wake) {
         wake = due;
-        all.on_node(place, std::max(due, all.now), [this, due](node&) {
+        all.on_node(place, all.rings(due), [this, due](node&) {
           if (wake == due)
             wake = end_of_time;
           after_event();
@@ -334,15 +299,14 @@ private:
   using work = std::array<std::uint64_t, 4>;
 
   world_settings with;
-  random_stream random_;
-  std::uint64_t last_event_ = 0;
-  std::priority_queue<event> queue_;
   std::vector<std::unique_ptr<node>> nodes_;
   std::unique_ptr<shared_bulkhead> owner_;
   node_key last_key_ = 0;
-  std::map<node_key, std::uint64_t> sessions_; // that the owner has heard of
+  std::unordered_map<node_key, std::uint32_t> places_; // where a node is, or was
+  std::map<node_key, std::uint64_t> sessions_;         // that the owner has heard of
   std::map<node_key, bool> lost_by_word_;
   std::map<work, bool> running_; // whether it counts against the limit: the owner knows of it
+  std::uint64_t counted_ = 0;    // of these
   std::uint32_t widest_ = 0;
   bool calls_come_ = false;
   instant owner_wake_ = end_of_time;
@@ -351,10 +315,6 @@ private:
   static ticket_id ticket_of(attempt_id a) { return (ticket_id{a.slot} << 32U) | a.serial; }
   static attempt_id attempt_of(ticket_id t) {
     return {.slot = static_cast<std::uint32_t>(t >> 32U), .serial = static_cast<std::uint32_t>(t)};
-  }
-
-  void at(instant when, std::function<void()> f) {
-    queue_.push({.at = std::max(when, now), .number = ++last_event_, .happen = std::move(f)});
   }
 
   /// In the node's own time: later if it sleeps, never if it is another process by then.
@@ -375,6 +335,7 @@ private:
   void start_node(std::uint32_t i) {
     nodes_[i] = std::make_unique<node>(*this, i, ++last_key_);
     auto& n = *nodes_[i];
+    places_[n.key] = i;
     for (std::uint32_t s = 1; s <= with.supervisors; ++s)
       n.stations.push_back(std::make_unique<station>(*this, n, s));
     on_node(i, now, [](node& x) { x.after_event(); });
@@ -419,62 +380,39 @@ private:
   }
 
   template <class F>
-  void transmit(const node& with_whom, instant& last, F arrive) {
-    ++messages;
-    if (!with_whom.connected || random_.unit() < with.lost)
-      return;
-    const auto copies = random_.unit() < with.doubled ? 2 : 1;
-    for (int i = 0; i < copies; ++i) {
-      auto when = now + between(with.least_delay, with.most_delay);
-      if (with.in_order)
-        when = last = std::max(when, last);
-      at(when, arrive);
-    }
+  void send(const node& with_whom, instant& last, F arrive) {
+    if (with_whom.connected)
+      transmit(last, arrive);
   }
 
   void send_to_owner(node& from, const share_report& report) {
-    transmit(
-        from, from.last_to_owner, [this, i = from.place, key = from.key, line = from.line, report] {
-          auto* n = nodes_[i].get();
-          if (n == nullptr || n->key != key || n->line != line || n->cut_to_owner > now || !owner_)
-            return;
-          if (report.stamp.session != sessions_[key]) {
-            if (report.stamp.session < sessions_[key])
-              return;
-            forget(key);
-            lost_by_word_[key] = false;
-          }
-          sessions_[key] = report.stamp.session;
-          if (getenv("LT"))
-            fprintf(stderr,
-                    "%s report n%d s%lu.%lu carried %lu ret %lu wait %u served %lu recalled %lu | "
-                    "running %zu local leased %u\n",
-                    to_text(now.time_since_epoch()).c_str(), i, report.stamp.session,
-                    report.stamp.serial, report.carried, report.returned, report.waiting,
-                    report.served_seen, report.recalled, running_.size(), n->local.leased());
-          owner_->on_report(key, report, now);
-          after_owner();
-        });
+    send(from, from.last_to_owner,
+         [this, i = from.place, key = from.key, line = from.line, report] {
+           auto* n = nodes_[i].get();
+           if (n == nullptr || n->key != key || n->line != line || n->cut_to_owner > now || !owner_)
+             return;
+           if (report.stamp.session != sessions_[key]) {
+             if (report.stamp.session < sessions_[key])
+               return;
+             forget(key);
+             lost_by_word_[key] = false;
+           }
+           sessions_[key] = report.stamp.session;
+           owner_->on_report(key, report, now);
+           after_owner();
+         });
   }
 
   void grant(node_key to, const share_grant& grant) override {
-    auto i = std::find_if(nodes_.begin(), nodes_.end(),
-                          [&](const auto& n) { return n && n->key == to; });
-    if (i == nodes_.end())
+    const auto i = places_.at(to);
+    if (!nodes_[i] || nodes_[i]->key != to)
       return;
-    auto& n = **i;
-    transmit(n, n.last_to_node, [this, place = n.place, to, line = n.line, grant] {
+    auto& n = *nodes_[i];
+    send(n, n.last_to_node, [this, place = n.place, to, line = n.line, grant] {
       auto* x = nodes_[place].get();
       if (x == nullptr || x->key != to || x->line != line || x->cut_to_node > now)
         return;
       on_node(place, now, [this, grant](node& y) {
-        if (getenv("LT"))
-          fprintf(stderr,
-                  "%s grant n%d s%lu.%lu granted %lu served %lu refused %lu recall %lu keep %d max "
-                  "%u\n",
-                  to_text(now.time_since_epoch()).c_str(), y.place, grant.answers.session,
-                  grant.answers.serial, grant.granted, grant.served, grant.refused, grant.recall,
-                  grant.keep, grant.policy.max_workers);
         y.share.on_grant(grant, now);
         y.after_event();
       });
@@ -482,8 +420,6 @@ private:
   }
 
   void lose(node_key key) {
-    if (getenv("LT"))
-      fprintf(stderr, "%s owner loses %lu\n", to_text(now.time_since_epoch()).c_str(), key);
     if (owner_) {
       owner_->lose(key);
       after_owner();
@@ -495,13 +431,28 @@ private:
   /// The owner has taken back what the node held: what it runs counts no more.
   void forget(node_key key) {
     sessions_.erase(key);
-    for (auto& [what, counts] : running_)
-      if (what[0] == key)
-        counts = false;
+    count_no_more(key);
+  }
+
+  void count_no_more(node_key key) {
+    for (auto i = running_.lower_bound({key, 0, 0, 0}); i != running_.end() && i->first[0] == key;
+         ++i)
+      if (std::exchange(i->second, false))
+        --counted_;
+  }
+
+  void end_work(const work& id) {
+    auto i = running_.find(id);
+    if (i == running_.end())
+      return;
+    if (i->second)
+      --counted_;
+    running_.erase(i);
   }
 
   void after_owner() {
-    for (auto i = sessions_.begin(); i != sessions_.end();) {
+    const auto all_known = owner_->nodes() == sessions_.size();
+    for (auto i = sessions_.begin(); !all_known && i != sessions_.end();) {
       const auto key = i++->first;
       if (!owner_->knows(key))
         forget(key); // was silent for too long
@@ -531,9 +482,10 @@ private:
       note_unheard(on);
     const work id{on.key, by.holder, attempt.slot, attempt.serial};
     running_[id] = leased && known;
+    counted_ += leased && known ? 1 : 0;
     check_limit();
     at(now + between(timespan{0}, 2 * with.service), [this, id, i = on.place, &by, attempt] {
-      running_.erase(id);
+      end_work(id);
       if (nodes_[i] && nodes_[i]->key == id[0])
         on_node(i, now, [this, &by, attempt](node&) {
           if (by.core.on_reply(attempt, std::nullopt, now))
@@ -551,10 +503,8 @@ private:
 
   void check_limit() {
     most_running = std::max(most_running, std::uint64_t{running_.size()});
-    const auto counted = static_cast<std::uint64_t>(std::count_if(
-        running_.begin(), running_.end(), [](const auto& each) { return each.second; }));
-    if (counted > widest_)
-      complain("more at once than the limit: " + std::to_string(counted));
+    if (counted_ > widest_)
+      complain("more at once than the limit: " + std::to_string(counted_));
   }
 
   void complain(const std::string& what) {

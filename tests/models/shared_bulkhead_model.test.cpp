@@ -86,10 +86,10 @@ TEST_CASE("messages that are lost, doubled or overtaken do the limit no harm [D1
     with.policy.max_workers = 1 + std::uint32_t(seed * 5 % 12);
     with.policy.queue_size = seed % 3 == 0 ? 3 : 1'000;
     with.between_calls = seed % 2 == 0 ? 3ms : 20ms;
-    with.in_order = false;
-    with.lost = 0.1;
-    with.doubled = 0.1;
-    with.most_delay = 20ms;
+    with.network.in_order = false;
+    with.network.lost = 0.1;
+    with.network.doubled = 0.1;
+    with.network.most_delay = 20ms;
     lease_world world{with};
     world.let_calls_come(true);
     world.run_for(5s);
@@ -112,9 +112,9 @@ TEST_CASE(
     with.between_calls = chance.next() % 2 == 0 ? 3ms : 20ms;
     with.when_lost = static_cast<owner_lost>(seed % 3);
     if (chance.next() % 2 == 0) {
-      with.in_order = false;
-      with.lost = 0.05;
-      with.doubled = 0.05;
+      with.network.in_order = false;
+      with.network.lost = 0.05;
+      with.network.doubled = 0.05;
     }
     // Each history has its own mixture of what may happen.
     const auto kinds = chance.next();
