@@ -40,6 +40,7 @@ void bulkhead_share::begin() {
   last_ = {};
   carried_ = 0;
   returned_ = 0;
+  carried_told_ = 0;
   recalled_ = 0;
   may_keep_ = false;
 }
@@ -62,8 +63,8 @@ void bulkhead_share::lose(instant now) {
     view_.publish(now, view_.token());
     settling_ = true;
     resize(0, queue_size);
-    local_.recall_all();
   }
+  local_.recall_all(); // or the owner, once it is back, would count what lies unused as ours
 }
 
 void bulkhead_share::on_change(instant now) {
@@ -92,6 +93,10 @@ instant bulkhead_share::due() const noexcept {
 // -- with the owner -----------------------------------------------------------------------
 
 void bulkhead_share::on_grant(const share_grant& grant, instant now) {
+  // A word that was long on its way, while our timer is late: the owner may have taken back all that
+  // we had, and this is no word about it.
+  if (mode_ == mode::leased && lease_.until() <= now)
+    on_change(now);
   if (!lease_.renew(grant.answers, grant.lease_time) || lease_.until() <= now)
     return;
   if (grant.closed) {
@@ -99,6 +104,8 @@ void bulkhead_share::on_grant(const share_grant& grant, instant now) {
       lose(now);
     return;
   }
+  if (grant.token.number <= heard_.token.number)
+    return; // overtaken by a later one, before which the owner may have taken back what this one gave
   take(grant);
   on_change(now);
 }
@@ -113,18 +120,18 @@ void bulkhead_share::take(const share_grant& grant) {
   heard_.granted = std::max(heard_.granted, grant.granted);
   heard_.served = std::max(heard_.served, grant.served);
   heard_.refused = std::max(heard_.refused, grant.refused);
-  if (grant.token.number > heard_.token.number) { // no later word has come before this one
-    heard_.token = grant.token;
-    heard_.recall = std::max(heard_.recall, grant.recall);
-    may_keep_ = grant.keep;
-    nodes_ = std::max(grant.nodes, std::uint32_t{1});
-    if (grant.policy != policy_) {
-      policy_ = grant.policy;
-      effects_.policy_changed(policy_);
-    }
+  heard_.token = grant.token;
+  heard_.recall = std::max(heard_.recall, grant.recall);
+  nodes_ = std::max(grant.nodes, std::uint32_t{1});
+  if (grant.policy != policy_) {
+    policy_ = grant.policy;
+    effects_.policy_changed(policy_);
   }
   if (local_.leased() > capacity())
     count_what_runs(); // more than the owner knows of: there is nothing for other calls
+  // The owner may not have heard yet with how many calls we come: they would be above the limit, and
+  // no others may follow on their permits.
+  may_keep_ = grant.keep && carried_ == last_.carried && grant.answers.serial >= carried_told_;
   view_.publish(lease_.until(), heard_.token);
   local_.lease_extras(may_keep_);
   resize(capacity(), unlimited);
@@ -202,6 +209,8 @@ share_report bulkhead_share::state_of_things() noexcept {
 void bulkhead_share::report(instant now) {
   auto things = state_of_things();
   things.stamp = lease_.stamp(now);
+  if (things.carried != last_.carried)
+    carried_told_ = things.stamp.serial;
   last_ = things;
   effects_.report(things);
 }

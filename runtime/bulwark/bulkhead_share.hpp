@@ -111,6 +111,7 @@ private:
   share_report last_; // that was sent
   share_grant heard_; // the sums of this session
   std::uint64_t carried_ = 0;
+  std::uint64_t carried_told_ = 0; // in which report first
   std::uint64_t returned_ = 0;
   std::uint64_t recalled_ = 0;
 

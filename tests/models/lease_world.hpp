@@ -106,7 +106,17 @@ public:
   }
 
   /// The process is stopped, and wakes later.
-  void pause(std::uint32_t i, timespan span) { nodes_[i]->asleep_until = now + span; }
+  void pause(std::uint32_t i, timespan span) {
+    auto& n = *nodes_[i];
+    n.asleep_until = std::max(n.asleep_until, now + span);
+    at(n.asleep_until, [this, i, key = n.key] {
+      auto* x = nodes_[i].get();
+      if (x == nullptr || x->key != key || x->asleep_until > now)
+        return;
+      for (auto& each : std::exchange(x->slept_over, {}))
+        each(*x);
+    });
+  }
 
   /// SIGKILL, and another process afterwards. What the target has begun goes on.
   void crash(std::uint32_t i, timespan told_within, timespan away) {
@@ -127,6 +137,7 @@ public:
     for (std::uint32_t i = 0; i < with.nodes; ++i) {
       if (!nodes_[i])
         continue;
+      lost_by_word_[nodes_[i]->key] = true; // the next owner knows of no lease, and it not of that
       forget(nodes_[i]->key);
       take_down(*nodes_[i]);
       on_node(i, now + between(timespan{0}, told_within), [this](node& x) {
@@ -233,6 +244,7 @@ private:
     std::uint64_t line = 0;
     bool connected = false;
     instant asleep_until{};
+    std::vector<std::function<void(node&)>> slept_over; // to be done on waking
     instant cut_to_owner{};
     instant cut_to_node{};
     instant last_to_owner{};
@@ -326,7 +338,7 @@ private:
       if (n == nullptr || n->key != key)
         return;
       if (n->asleep_until > now)
-        on_node(i, n->asleep_until, std::move(f));
+        n->slept_over.push_back(std::move(f));
       else
         f(*n);
     });

@@ -73,7 +73,7 @@ TEST_CASE("over a network that loses nothing never more than the limit are at on
     // On its way a permit serves nobody: 5 ms to the next, 8 ms there, more where it is overtaken.
     const auto possible =
         std::min(double(with.policy.max_workers) * 3s / with.service, double(world.calls));
-    CHECK(double(world.served) > 0.4 * possible);
+    CHECK(double(world.served) > 0.35 * possible);
     require_order(world, with.nodes);
   }
 }
@@ -93,6 +93,26 @@ TEST_CASE("messages that are lost, doubled or overtaken do the limit no harm [D1
     lease_world world{with};
     world.let_calls_come(true);
     world.run_for(5s);
+    require_order(world, with.nodes);
+  }
+}
+
+TEST_CASE(
+    "a word that has been on its way for longer than the lease, and comes before a timer that "
+    "is late, prolongs nothing that the owner has taken back [D13]",
+    "[shared_bulkhead]") {
+  for (std::uint64_t seed = 1; seed <= histories(); ++seed) {
+    CAPTURE(seed);
+    world_settings with{.seed = seed, .nodes = 3};
+    with.policy.max_workers = 5;
+    with.between_calls = 300ms;
+    with.service = 300ms;
+    with.network = {
+        .most_delay = 600ms, .in_order = seed % 2 == 0, .lost = 0.5, .timers_late = 600ms};
+    lease_world world{with};
+    world.let_calls_come(true);
+    world.run_for(60s);
+    world.network = {};
     require_order(world, with.nodes);
   }
 }

@@ -1,0 +1,100 @@
+// What a node's share of a bulkhead does with the owner's words; the whole protocol is checked on
+// random histories, see tests/models/shared_bulkhead_model.test.cpp.
+#include "bulwark/bulkhead_share.hpp"
+
+#include "support/catch.hpp"
+
+#include <algorithm>
+#include <vector>
+
+using namespace bulwark;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct shared_part : bulkhead_effects, bulkhead_share_effects {
+  lease_view view;
+  bulkhead local{{}, *this};
+  bulkhead_share share;
+  std::vector<share_report> reports;
+  int granted = 0;
+  int recalls = 0;
+
+  explicit shared_part(owner_lost when_lost = owner_lost::local)
+      : share(local, view, *this, when_lost, instant{}) {}
+
+  void grant(holder_id, ticket_id, std::uint32_t, bool) override { ++granted; }
+  void refuse(holder_id, ticket_id, errc) override {}
+  void recall(holder_id, std::uint64_t) override { ++recalls; }
+  void report(const share_report& said) override { reports.push_back(said); }
+  void policy_changed(const bulkhead_policy&) override {}
+
+  void answer(std::uint64_t permits, std::uint64_t token, instant now, bool keep = false) {
+    share.on_grant({.answers = reports.back().stamp,
+                    .granted = permits,
+                    .served = std::min(permits, std::uint64_t{1}),
+                    .keep = keep,
+                    .token = {.number = token},
+                    .policy = {.max_workers = 5},
+                    .lease_time = 1s},
+                   now);
+  }
+};
+
+} // namespace
+
+TEST_CASE("a word that comes after the lease has run out prolongs nothing, though it answers a "
+          "report of that lease and the timer hasn't rung yet [D13]",
+          "[bulkhead_share]") {
+  shared_part node;
+  auto now = instant{};
+  node.share.on_line(true, now);
+  node.answer(0, 1, now);
+  node.local.ask(1, 1);
+  node.share.on_change(now);
+  node.answer(1, 2, now);
+  REQUIRE(node.granted == 1);
+  now += 300ms;
+  node.share.on_change(now); // a heartbeat, which is slow to arrive
+  const auto session = node.reports.back().stamp.session;
+  // The owner has heard nothing for a second, has taken the permit back, and only then heard it.
+  now += 900ms;
+  node.answer(0, 3, now);
+  CHECK(node.share.state() == bulkhead_share::mode::lost);
+  // It begins anew, and with the call that is in progress.
+  CHECK(node.reports.back().stamp.session > session);
+  CHECK(node.reports.back().carried - node.reports.back().returned == 1);
+}
+
+TEST_CASE(
+    "a word that a later one has overtaken gives nothing since the owner may have taken it back "
+    "before it said the later one [D13]",
+    "[bulkhead_share]") {
+  shared_part node;
+  const auto now = instant{};
+  node.local.ask(1, 1);
+  node.share.on_line(true, now);
+  node.answer(0, 7, now);
+  node.answer(2, 6, now);
+  CHECK(node.granted == 0);
+  CHECK(node.local.policy().max_workers == 0);
+}
+
+TEST_CASE(
+    "when the owner is lost what supervisors keep unused is called home, whatever the node does "
+    "meanwhile: when it is back the owner would count it, and could never have it [D14]",
+    "[bulkhead_share]") {
+  const auto policy = GENERATE(owner_lost::local, owner_lost::fail_open, owner_lost::fail_closed);
+  CAPTURE(to_string(policy));
+  shared_part node{policy};
+  const auto now = instant{};
+  node.share.on_line(true, now);
+  node.answer(0, 1, now);
+  node.local.ask(1, 1);
+  node.share.on_change(now);
+  node.answer(3, 2, now, true); // one for the call, two that may be kept
+  REQUIRE(node.local.leased(1) == 3);
+  REQUIRE(node.recalls == 0);
+  node.share.on_line(false, now);
+  CHECK(node.recalls == 1);
+}
