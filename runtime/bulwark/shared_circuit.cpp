@@ -25,18 +25,18 @@ void shared_circuit::on_report(node_key node, const circuit_report& report, inst
   of.heard = report;
   of.until = saturating_add(now, sharing_.lease_time);
   check_at_ = std::min(check_at_, of.until);
-  trip_if_enough(tripped_now, now);
+  trip_if_enough(tripped_now, report.tripped, now);
   tell_transition(now);
   say(node, nodes_.at(node), now); // an answer is due, whatever it says
 }
 
-void shared_circuit::trip_if_enough(bool tripped_now, instant now) {
+void shared_circuit::trip_if_enough(bool tripped_now, bool tripped, instant now) {
   if (all_.state() != circuit_state::closed)
     return;
   if (sharing_.trips_for == trip_scope::any && tripped_now)
     all_.trip(transition_cause::nodes_tripped, now);
-  if (sharing_.trips_for != trip_scope::quorum)
-    return;
+  if (sharing_.trips_for != trip_scope::quorum || !tripped)
+    return; // counting over all nodes: not at each heartbeat of the healthy
   const auto open = std::count_if(nodes_.begin(), nodes_.end(), [this](const auto& each) {
     return each.second.heard.tripped && each.second.heard.seen == all_.generation();
   });

@@ -82,7 +82,7 @@ private:
   std::uint64_t words_ = 0;
   instant check_at_ = end_of_time; // for silent nodes
 
-  void trip_if_enough(bool tripped_now, instant now);
+  void trip_if_enough(bool tripped_now, bool tripped, instant now);
   void say(node_key node, const member& to, instant now, bool closed_down = false);
   void tell_transition(instant now);
 };
