@@ -349,3 +349,17 @@ TEST_CASE("whole messages of the protocol come back from bytes as they were", "[
         caf::make_message(some_guard()), caf::make_message(std::vector<part_info>(2))})
     check(*sys, content);
 }
+
+TEST_CASE("what nodes and owners of shared parts tell each other is as small as docs/scale.md says",
+          "[protocol]") {
+  virtual_system sys;
+  const auto bytes_of = [&sys](const auto& what) {
+    caf::byte_buffer bytes;
+    REQUIRE(to_bytes(*sys, what, bytes));
+    return bytes.size();
+  };
+  CHECK(bytes_of(share_report{}) == 68);
+  CHECK(bytes_of(share_grant{}) == 87);
+  CHECK(bytes_of(circuit_report{}) == 33);
+  CHECK(bytes_of(circuit_word{}) == 70);
+}

@@ -98,3 +98,18 @@ TEST_CASE(
   node.share.on_line(false, now);
   CHECK(node.recalls == 1);
 }
+
+TEST_CASE(
+    "a recall is answered as soon as nothing lies unused for until then the owner refuses nobody "
+    "[D12]",
+    "[bulkhead_share]") {
+  shared_part node;
+  const auto now = instant{};
+  node.share.on_line(true, now);
+  node.share.on_grant({.answers = node.reports.back().stamp,
+                       .recall = 5,
+                       .token = {.number = 1},
+                       .policy = {.max_workers = 5}},
+                      now);
+  CHECK(node.reports.back().recalled == 5);
+}
