@@ -46,6 +46,16 @@ constexpr auto jitters =
                choice<bulwark::jitter_kind>{"equal", bulwark::jitter_kind::equal},
                choice<bulwark::jitter_kind>{"decorrelated", bulwark::jitter_kind::decorrelated}};
 
+constexpr auto trip_scopes =
+    std::array{choice<bulwark::trip_scope>{"own", bulwark::trip_scope::own},
+               choice<bulwark::trip_scope>{"quorum", bulwark::trip_scope::quorum},
+               choice<bulwark::trip_scope>{"any", bulwark::trip_scope::any}};
+
+constexpr auto owner_losses =
+    std::array{choice<bulwark::owner_lost>{"local", bulwark::owner_lost::local},
+               choice<bulwark::owner_lost>{"fail_open", bulwark::owner_lost::fail_open},
+               choice<bulwark::owner_lost>{"fail_closed", bulwark::owner_lost::fail_closed}};
+
 using predicate_kind = bulwark::error_predicate::kind;
 constexpr auto predicates =
     std::array{choice<predicate_kind>{"transient", predicate_kind::transient},
@@ -194,6 +204,14 @@ private:
     choose(value, path, cancel_signals, into);
   }
 
+  void read(const caf::config_value& value, const std::string& path, bulwark::trip_scope& into) {
+    choose(value, path, trip_scopes, into);
+  }
+
+  void read(const caf::config_value& value, const std::string& path, bulwark::owner_lost& into) {
+    choose(value, path, owner_losses, into);
+  }
+
   template <predicate_kind Default>
   void read(const caf::config_value& value, const std::string& path,
             bulwark::predicate_with_default<Default>& into) {
@@ -235,8 +253,8 @@ std::optional<remote_address> parse_remote(const std::string& text) {
   auto node = text.substr(0, slash);
   remote_address result;
   if (slash != std::string::npos) {
-    result.guard = text.substr(slash + 1);
-    if (result.guard.empty())
+    result.name = text.substr(slash + 1);
+    if (result.name.empty())
       return std::nullopt;
   }
   const auto colon = node.rfind(':');
@@ -254,11 +272,21 @@ std::optional<remote_address> parse_remote(const std::string& text) {
   return result;
 }
 
+std::optional<remote_address> parse_remote_name(const std::string& text) {
+  auto result = parse_remote(text);
+  return result && !result->name.empty() ? result : std::nullopt;
+}
+
+std::string part_name(const remote_address& address) {
+  return fmt::format("{}:{}/{}", address.host, address.port, address.name);
+}
+
 bulwark::guard_policy own_policy(const guard_settings& guard) {
   bulwark::guard_policy result{.deadline = guard.deadline,
                                .attempt_timeout = guard.attempt_timeout,
                                .retry = guard.retry,
-                               .cancel = guard.cancel};
+                               .cancel = guard.cancel,
+                               .shows_permit = guard.shows_permit};
   if (const auto* own = std::get_if<bulwark::circuit_breaker_policy>(&guard.circuit_breaker))
     result.breaker = *own;
   if (const auto* own = std::get_if<bulwark::bulkhead_policy>(&guard.bulkhead))

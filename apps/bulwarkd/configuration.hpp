@@ -17,7 +17,8 @@
 
 namespace bulwarkd {
 
-/// A part of a guard: none, a shared one by its name, or one of the guard's own.
+/// A part of a guard: none, a named one (this node's by its name, or another node's as
+/// HOST:PORT/NAME), or one of the guard's own.
 template <class Policy>
 using part_choice = std::variant<std::monostate, std::string, Policy>;
 
@@ -28,7 +29,25 @@ struct guard_settings {
   std::optional<bulwark::retry_policy> retry;
   part_choice<bulwark::circuit_breaker_policy> circuit_breaker;
   part_choice<bulwark::bulkhead_policy> bulkhead;
+  std::optional<bulwark::owner_lost> on_owner_lost; ///< Only with a part of another node.
   bulwark::cancel_signal cancel = bulwark::cancel_signal::automatic;
+  bool shows_permit = false; ///< Only with a bulkhead that nodes share.
+};
+
+/// How a bulkhead is shared with other nodes.
+struct bulkhead_sharing {
+  bulwark::timespan lease_time = bulwark::default_lease_time;
+};
+
+/// Parts by name: for the guards of this node, and with `shared` for those of other nodes too.
+struct bulkhead_settings {
+  bulwark::bulkhead_policy policy;
+  std::optional<bulkhead_sharing> shared;
+};
+
+struct circuit_breaker_settings {
+  bulwark::circuit_breaker_policy policy;
+  std::optional<bulwark::sharing_policy> shared;
 };
 
 struct listen_settings {
@@ -49,20 +68,34 @@ struct configuration {
   bulwark::timespan drain_timeout = std::chrono::seconds{10};
   std::optional<tls_settings> tls;
   std::vector<std::string> peers; ///< HOST:PORT
-  std::map<std::string, bulwark::circuit_breaker_policy> circuit_breakers;
-  std::map<std::string, bulwark::bulkhead_policy> bulkheads;
+  std::map<std::string, circuit_breaker_settings> circuit_breakers;
+  std::map<std::string, bulkhead_settings> bulkheads;
   std::map<std::string, guard_settings> guards;
 };
 
-/// A node's front door, and a guard of it; the guard's name is empty where only the node is meant.
+/// A node's front door, and a guard or a shared part of it; the name is empty where only the node is
+/// meant.
 struct remote_address {
   std::string host;
   std::uint16_t port = 0;
-  std::string guard;
+  std::string name;
 };
 
 /// "HOST:PORT" or "HOST:PORT/NAME"; an IPv6 address stands in brackets. nullopt: it is neither.
 [[nodiscard]] std::optional<remote_address> parse_remote(const std::string& text);
+
+/// The same where only "HOST:PORT/NAME" will do.
+[[nodiscard]] std::optional<remote_address> parse_remote_name(const std::string& text);
+
+/// What a part of another node is called on this one: as bulwark::remote_node has it.
+[[nodiscard]] std::string part_name(const remote_address& address);
+
+/// Where a guard's part is another node's.
+template <class Policy>
+[[nodiscard]] std::optional<remote_address> remote_part(const part_choice<Policy>& part) {
+  const auto* name = std::get_if<std::string>(&part);
+  return name != nullptr ? parse_remote_name(*name) : std::nullopt;
+}
 
 /// Sentences for an operator, each with key, value and what is permitted.
 using mistakes = std::vector<std::string>;
@@ -77,7 +110,7 @@ struct reading {
 [[nodiscard]] reading read_configuration(const caf::settings& settings,
                                          const target_table& targets);
 
-/// The policy that a guard's settings come to; shared parts are empty in it.
+/// The policy that a guard's settings come to; named parts are empty in it.
 [[nodiscard]] bulwark::guard_policy own_policy(const guard_settings& guard);
 
 } // namespace bulwarkd

@@ -9,7 +9,11 @@
 #include <arpa/inet.h>
 
 #include <algorithm>
+#include <map>
+#include <optional>
 #include <string_view>
+#include <type_traits>
+#include <utility>
 
 namespace bulwarkd {
 
@@ -26,19 +30,27 @@ public:
   void all() {
     check_node();
     check_tls();
-    for (const auto& [name, policy] : told_.circuit_breakers)
-      check_ranges("bulwark.circuit-breakers." + name, find_mistakes(limits_of(policy)));
-    for (const auto& [name, policy] : told_.bulkheads)
-      check_ranges("bulwark.bulkheads." + name, find_mistakes(policy));
+    for (const auto& [name, part] : told_.circuit_breakers) {
+      check_ranges("bulwark.circuit-breakers." + name, find_mistakes(limits_of(part.policy)));
+      check_sharing("bulwark.circuit-breakers." + name, part.shared);
+    }
+    for (const auto& [name, part] : told_.bulkheads) {
+      check_ranges("bulwark.bulkheads." + name, find_mistakes(part.policy));
+      check_sharing("bulwark.bulkheads." + name, part.shared);
+    }
     for (const auto& [name, guard] : told_.guards)
       check_guard(name, guard);
   }
 
 private:
+  // Which guard has said first what to do without the owner of that part, by kind and name.
+  using first_users = std::map<std::pair<std::string_view, std::string>, std::string>;
+
   configuration& told_;
   mistakes& wrong_;
   const target_table& targets_;
   const std::map<std::string, std::string>& written_;
+  first_users first_users_;
 
   template <class... Ts>
   void complain(fmt::format_string<Ts...> text, Ts&&... values) {
@@ -70,7 +82,7 @@ private:
     check_ranges("bulwark", found);
     for (const auto& peer : told_.peers) {
       const auto address = parse_remote(peer);
-      if (!address || !address->guard.empty())
+      if (!address || !address->name.empty())
         complain("bulwark.peers = {}: must be HOST:PORT", peer);
     }
     check_address();
@@ -106,18 +118,40 @@ private:
         *told_.tls);
   }
 
+  template <class Sharing>
+  void check_sharing(const std::string& path, const std::optional<Sharing>& shared) {
+    if (shared)
+      check_ranges(path + ".shared",
+                   find_mistakes(bulwark::sharing_policy{.lease_time = shared->lease_time}));
+  }
+
   void check_guard(const std::string& name, const guard_settings& guard) {
     const auto path = "bulwark.guards." + name;
     check_ranges(path, find_mistakes(own_policy(guard)), true);
     check_target(path, guard.target);
-    check_part(path, "circuit-breaker", name, guard.circuit_breaker, told_.circuit_breakers);
-    check_part(path, "bulkhead", name, guard.bulkhead, told_.bulkheads);
+    check_part(name, "circuit-breaker", guard.circuit_breaker, told_.circuit_breakers);
+    check_part(name, "bulkhead", guard.bulkhead, told_.bulkheads);
+    if (guard.on_owner_lost && !remote_part(guard.circuit_breaker) && !remote_part(guard.bulkhead))
+      complain("{}.on-owner-lost = {}: only where circuit-breaker or bulkhead is another node's, "
+               "HOST:PORT/NAME",
+               path, to_string(*guard.on_owner_lost));
+    if (guard.shows_permit && !may_be_shared(guard.bulkhead))
+      complain("{}.shows-permit = true: only where bulkhead is one that nodes share: another "
+               "node's, HOST:PORT/NAME, or one in bulwark.bulkheads that has shared {{ … }}",
+               path);
+  }
+
+  // Also where nobody has that name: that is a mistake of its own.
+  bool may_be_shared(const part_choice<bulwark::bulkhead_policy>& part) const {
+    const auto* name = std::get_if<std::string>(&part);
+    if (name == nullptr)
+      return false;
+    const auto found = told_.bulkheads.find(*name);
+    return found == told_.bulkheads.end() || found->second.shared;
   }
 
   void check_target(const std::string& path, const std::string& target) {
-    if (const auto address = parse_remote(target); address && !address->guard.empty())
-      return;
-    if (targets_.contains(target))
+    if (parse_remote_name(target) || targets_.contains(target))
       return;
     std::vector<std::string_view> names;
     for (const auto& [name, make] : targets_)
@@ -126,16 +160,52 @@ private:
              target.empty() ? " is missing" : " = " + target, fmt::join(names, ", "));
   }
 
-  template <class Policy>
-  void check_part(const std::string& path, std::string_view key, const std::string& guard,
-                  const part_choice<Policy>& part, const std::map<std::string, Policy>& shared) {
-    if (const auto* name = std::get_if<std::string>(&part); name && !shared.contains(*name))
-      complain("{0}.{1} = {2}: must be the name of one in bulwark.{1}s, or a group, {{ … }}", path,
-               key, *name);
-    if (const auto* own = std::get_if<Policy>(&part); own && shared.contains(guard))
+  template <class Policy, class Part>
+  void check_part(const std::string& guard, std::string_view key, const part_choice<Policy>& part,
+                  const std::map<std::string, Part>& named) {
+    const auto path = "bulwark.guards." + guard;
+    if (const auto address = remote_part(part))
+      check_remote_part<Policy>(guard, key, part_name(*address), named);
+    else if (const auto* name = std::get_if<std::string>(&part); name && !named.contains(*name))
+      complain("{0}.{1} = {2}: must be the name of one in bulwark.{1}s, another node's as "
+               "HOST:PORT/NAME, or a group, {{ … }}",
+               path, key, *name);
+    if (const auto* own = std::get_if<Policy>(&part); own && named.contains(guard))
       complain("{0}.{1}: the guard's own one would be called {2}, and so is one in bulwark.{1}s; "
                "say {1} = \"{2}\", or give it another name",
                path, key, guard);
+  }
+
+  // There is one of that name on this node, whoever uses it, and it does one thing when its owner
+  // is lost.
+  template <class Policy, class Part>
+  void check_remote_part(const std::string& guard, std::string_view key, const std::string& name,
+                         const std::map<std::string, Part>& named) {
+    const auto has_own = told_.guards.find(name);
+    if (named.contains(name))
+      complain("bulwark.{0}s.{1}: must have another name, for so another node's is called, in "
+               "bulwark.guards.{2}.{0}",
+               key, name, guard);
+    if (has_own != told_.guards.end() && std::get_if<Policy>(&part_of<Policy>(has_own->second)))
+      complain("bulwark.guards.{1}: must have another name, for its own {0} is called as it is, "
+               "and so is another node's, in bulwark.guards.{2}.{0}",
+               key, name, guard);
+    const auto& first = first_users_.try_emplace({key, name}, guard).first->second;
+    const auto wish = [this](const std::string& user) {
+      return told_.guards.at(user).on_owner_lost.value_or(bulwark::owner_lost::local);
+    };
+    if (wish(guard) != wish(first))
+      complain("bulwark.guards.{}.on-owner-lost = {}: must be {}, as for guards.{}, which uses "
+               "the {} {} too",
+               guard, to_string(wish(guard)), to_string(wish(first)), first, key, name);
+  }
+
+  template <class Policy>
+  static const part_choice<Policy>& part_of(const guard_settings& guard) {
+    if constexpr (std::is_same_v<Policy, bulwark::bulkhead_policy>)
+      return guard.bulkhead;
+    else
+      return guard.circuit_breaker;
   }
 };
 

@@ -23,7 +23,8 @@ caf::behavior transition_log(caf::event_based_actor* self,
   for (const auto& each : circuit_breakers)
     compat::request(self, each, bulwark::subscribe_atom_v).then([] {}, [](const caf::error&) {});
   return {[](const bulwark::circuit_event& event) {
-    if (event.to == bulwark::circuit_state::open)
+    using bulwark::circuit_state;
+    if (event.to == circuit_state::open || event.to == circuit_state::forced_open)
       log_warning("circuit breaker {}: {}", event.name, apps::to_text(event));
     else
       log_info("circuit breaker {}: {}", event.name, apps::to_text(event));
@@ -37,9 +38,10 @@ hosted_node::hosted_node(caf::actor_system& system, const configuration& told,
     : told_(told), node_(system), transport_(told.tls ? tls_transport(system) : caf::actor{}) {
   for (const auto& each : told_.peers)
     peer(parse_remote(each).value());
+  make_parts();
   for (const auto& [name, settings] : told_.guards)
     make_guard(name, settings, targets);
-  log_transitions();
+  actors_.push_back(node_.system().spawn(transition_log, watched_));
   open_port();
 }
 
@@ -70,33 +72,64 @@ bulwark::remote_node& hosted_node::peer(const remote_address& address) {
   return found->second;
 }
 
+// All that are named, also where no guard uses them: they are listed.
+void hosted_node::make_parts() {
+  for (const auto& [name, part] : told_.circuit_breakers) {
+    auto& made = circuit_breakers_[name];
+    if (part.shared) {
+      made = node_.shared_circuit_breaker(name, part.policy, *part.shared);
+      // The circuit of all nodes; `made` is this node's.
+      watched_.push_back(node_.directory()->find_shared(bulwark::part_kind::circuit_breaker, name));
+    } else {
+      made = node_.circuit_breaker(name, part.policy);
+    }
+    watched_.push_back(made);
+  }
+  for (const auto& [name, part] : told_.bulkheads)
+    bulkheads_[name] = part.shared ? node_.shared_bulkhead(name, part.policy,
+                                                           {.lease_time = part.shared->lease_time})
+                                   : node_.bulkhead(name, part.policy);
+}
+
+// Invalid where the guard has none.
+caf::actor hosted_node::circuit_breaker_of(const std::string& guard,
+                                           const guard_settings& settings) {
+  const auto& choice = settings.circuit_breaker;
+  if (const auto address = remote_part(choice)) {
+    const auto when_lost = settings.on_owner_lost.value_or(bulwark::owner_lost::local);
+    return watched_.emplace_back(peer(*address).circuit_breaker(address->name, when_lost));
+  }
+  if (const auto* own = std::get_if<bulwark::circuit_breaker_policy>(&choice))
+    return watched_.emplace_back(node_.circuit_breaker(guard, *own));
+  if (const auto* name = std::get_if<std::string>(&choice))
+    return circuit_breakers_.at(*name);
+  return {};
+}
+
+// Invalid where the guard has none, or one of its own.
+caf::actor hosted_node::bulkhead_of(const guard_settings& settings) {
+  if (const auto address = remote_part(settings.bulkhead))
+    return peer(*address).bulkhead(address->name,
+                                   settings.on_owner_lost.value_or(bulwark::owner_lost::local));
+  if (const auto* name = std::get_if<std::string>(&settings.bulkhead))
+    return bulkheads_.at(*name);
+  return {};
+}
+
 void hosted_node::make_guard(const std::string& name, const guard_settings& settings,
                              const target_table& targets) {
   auto policy = own_policy(settings);
-  if (const auto* shared = std::get_if<std::string>(&settings.circuit_breaker))
-    policy.breaker = node_.circuit_breaker(*shared, told_.circuit_breakers.at(*shared));
-  if (const auto* shared = std::get_if<std::string>(&settings.bulkhead))
-    policy.bulkhead = node_.bulkhead(*shared, told_.bulkheads.at(*shared));
+  if (auto part = circuit_breaker_of(name, settings))
+    policy.breaker = std::move(part);
+  if (auto part = bulkhead_of(settings))
+    policy.bulkhead = std::move(part);
   if (const auto local = targets.find(settings.target); local != targets.end()) {
     const auto target = actors_.emplace_back(local->second(node_.system()));
     guards_.push_back(node_.guard(name, target, policy));
   } else {
     const auto address = parse_remote(settings.target).value();
-    guards_.push_back(peer(address).guard(address.guard, policy, name));
+    guards_.push_back(peer(address).guard(address.name, policy, name));
   }
-}
-
-void hosted_node::log_transitions() {
-  std::vector<caf::actor> circuit_breakers;
-  for (const auto& [name, policy] : told_.circuit_breakers)
-    circuit_breakers.push_back(node_.circuit_breaker(name, policy));
-  for (const auto& [name, policy] : told_.bulkheads)
-    node_.bulkhead(name, policy); // also where no guard uses it: it is listed
-  for (const auto& [name, guard] : told_.guards) {
-    if (const auto* own = std::get_if<bulwark::circuit_breaker_policy>(&guard.circuit_breaker))
-      circuit_breakers.push_back(node_.circuit_breaker(name, *own));
-  }
-  actors_.push_back(node_.system().spawn(transition_log, circuit_breakers));
 }
 
 void hosted_node::open_port() {

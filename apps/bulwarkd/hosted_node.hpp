@@ -33,13 +33,18 @@ private:
   bulwark::node node_;
   caf::actor transport_; // invalid: CAF's own, in the clear
   std::map<std::string, bulwark::remote_node> peers_;
+  std::map<std::string, caf::actor> circuit_breakers_; // of this node, that have names
+  std::map<std::string, caf::actor> bulkheads_;
+  std::vector<caf::actor> watched_; // whose transitions go to the log
   std::vector<caf::actor> guards_;
   std::vector<caf::actor> actors_; // targets, and who writes the log
 
   bulwark::remote_node& peer(const remote_address& address);
+  void make_parts();
+  caf::actor circuit_breaker_of(const std::string& guard, const guard_settings& settings);
+  caf::actor bulkhead_of(const guard_settings& settings);
   void make_guard(const std::string& name, const guard_settings& settings,
                   const target_table& targets);
-  void log_transitions();
   void open_port();
 };
 

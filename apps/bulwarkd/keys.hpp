@@ -36,14 +36,39 @@ void for_each_key(F&& f, bulwark::bulkhead_policy& x) {
 }
 
 template <class F>
+void for_each_key(F&& f, bulkhead_sharing& x) {
+  f("lease-time", x.lease_time, "how long a node may use it without a word from this one");
+}
+
+template <class F>
+void for_each_key(F&& f, bulwark::sharing_policy& x) {
+  f("lease-time", x.lease_time, "how long a node may use it without a word from this one");
+  f("trips-for", x.trips_for, "for whom the failures that a node sees open it");
+}
+
+template <class F>
+void for_each_key(F&& f, bulkhead_settings& x) {
+  for_each_key(f, x.policy);
+  f("shared", x.shared, "other nodes may use it, and its limit holds for all together");
+}
+
+template <class F>
+void for_each_key(F&& f, circuit_breaker_settings& x) {
+  for_each_key(f, x.policy);
+  f("shared", x.shared, "other nodes may use it");
+}
+
+template <class F>
 void for_each_key(F&& f, guard_settings& x) {
   f("target", x.target, "what is protected: a local target's name, or HOST:PORT/NAME");
   f("deadline", x.deadline, "from acceptance to answer, all attempts and waits included");
   f("attempt-timeout", x.attempt_timeout, "for one attempt");
   f("retry", x.retry, "when to try again; without, one attempt");
-  f("circuit-breaker", x.circuit_breaker, "a shared one's name, or one of its own");
-  f("bulkhead", x.bulkhead, "a shared one's name, or one of its own");
+  f("circuit-breaker", x.circuit_breaker, "one by name, HOST:PORT/NAME, or one of its own");
+  f("bulkhead", x.bulkhead, "one by name, HOST:PORT/NAME, or one of its own");
+  f("on-owner-lost", x.on_owner_lost, "while the node can't be reached whose part it uses");
   f("cancel", x.cancel, "whether the target is told that nobody waits any more");
+  f("shows-permit", x.shows_permit, "the target gets the permit of a shared bulkhead too");
 }
 
 template <class F>
@@ -67,8 +92,8 @@ void for_each_key(F&& f, configuration& x) {
   f("drain-timeout", x.drain_timeout, "how long calls in progress may take at the end");
   f("tls", x.tls, "for the port and for all peers");
   f("peers", x.peers, "nodes to be connected to from the start, HOST:PORT");
-  f("circuit-breakers", x.circuit_breakers, "shared by guards, by name");
-  f("bulkheads", x.bulkheads, "shared by guards, by name");
+  f("circuit-breakers", x.circuit_breakers, "for guards, by name");
+  f("bulkheads", x.bulkheads, "for guards, by name");
   f("guards", x.guards, "by name");
 }
 

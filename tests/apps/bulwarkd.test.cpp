@@ -260,7 +260,11 @@ TEST_CASE("wrong settings end a daemon with exit code 2 before anything is start
   end = run(BULWARKD, "--listen.address=0.0.0.0 --listen.port=0");
   CHECK(end.code == 2);
   CHECK(end.says("bulwark.listen.address = 0.0.0.0: others reach it"));
-  CHECK(run(BULWARKD, "--check --config-file=" CONFIGURATION_EXAMPLE).code == 0);
+  for (const auto* file : {"bulwarkd", "bulwarkd_owner", "bulwarkd_user"})
+    CHECK(run(BULWARKD,
+              std::string{"--check --config-file=" CONFIGURATION_EXAMPLES "/"} + file + ".conf")
+              .code
+          == 0);
   CHECK(run(BULWARKD, "--check --drain-timeout=never").code == 2);
   CHECK(run(BULWARKD, "--help").says("usage: bulwarkd"));
 }

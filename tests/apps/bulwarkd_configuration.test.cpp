@@ -84,13 +84,13 @@ TEST_CASE("every field of every policy can be said [D33]", "[bulwarkd]") {
   CHECK(told.listen.port == 1234);
   CHECK(told.drain_timeout == 3s);
   CHECK(told.peers.size() == 2);
-  CHECK(told.circuit_breakers.at("disks")
+  CHECK(told.circuit_breakers.at("disks").policy
         == circuit_breaker_policy{.failure_threshold = 7,
                                   .success_threshold = 3,
                                   .open_for = 2min,
                                   .half_open_calls = 4,
                                   .failure_on = always});
-  CHECK(told.bulkheads.at("writers")
+  CHECK(told.bulkheads.at("writers").policy
         == bulkhead_policy{.max_workers = 8, .queue_size = 0, .queue_timeout = 250ms});
   const auto& db = told.guards.at("db");
   CHECK(db.target == "127.0.0.1:4712/db");
@@ -182,7 +182,7 @@ TEST_CASE("what is of another kind is refused with what it must be [D34]", "[bul
 TEST_CASE("a key that doesn't exist is refused with those that do [D34]", "[bulwarkd]") {
   CHECK(mistake_in_guard("deadlin = 5s")
         == "bulwark.guards.db.deadlin: no such key; there are target, deadline, attempt-timeout, "
-           "retry, circuit-breaker, bulkhead, cancel");
+           "retry, circuit-breaker, bulkhead, on-owner-lost, cancel, shows-permit");
   CHECK(mistake_in_guard("retry { attempts = 3 }")
         == "bulwark.guards.db.retry.attempts: no such key; there are max-attempts, base-delay, "
            "exponential-base, max-delay, jitter, retry-on");
@@ -197,8 +197,8 @@ TEST_CASE("what a guard refers to must be there [D34]", "[bulwarkd]") {
         == mistakes{"bulwark.guards.db.target = oracle: must be one of echo, failing, slow, or "
                     "HOST:PORT/NAME"});
   CHECK(mistake_in_guard("bulkhead = \"writers\"")
-        == "bulwark.guards.db.bulkhead = writers: must be the name of one in bulwark.bulkheads, or "
-           "a group, { … }");
+        == "bulwark.guards.db.bulkhead = writers: must be the name of one in bulwark.bulkheads, "
+           "another node's as HOST:PORT/NAME, or a group, { … }");
   CHECK(holds({mistake_in_guard("circuit-breaker = \"disks\"")},
               "must be the name of one in bulwark.circuit-breakers"));
   // The guard's own is called as the guard is.
@@ -206,6 +206,113 @@ TEST_CASE("what a guard refers to must be there [D34]", "[bulwarkd]") {
                    "guards { db { target = \"echo\", bulkhead { } } } }")
                   .wrong,
               "the guard's own one would be called db"));
+}
+
+// -- parts that nodes share ------------------------------------------------------------
+
+TEST_CASE("a part may be shared with other nodes, or be another node's [D43] [D33]", "[bulwarkd]") {
+  const auto [told, wrong] = read(R"(
+    bulwark {
+      circuit-breakers {
+        disks { failure-threshold = 7, shared { lease-time = 2s, trips-for = "any" } }
+        own { shared { } }
+        alone { }
+      }
+      bulkheads { writers { max-workers = 8, shared { lease-time = 500ms } }, own { shared { } } }
+      guards {
+        db { target = "echo", circuit-breaker = "[::1]:4711/disks", bulkhead = "b:4711/writers"
+             on-owner-lost = "fail_open", shows-permit = true }
+        here { target = "echo", bulkhead = "writers", shows-permit = true }
+      }
+    })");
+  CHECK(wrong.empty());
+  const auto& disks = told.circuit_breakers.at("disks");
+  CHECK(disks.policy.failure_threshold == 7);
+  CHECK(disks.shared == sharing_policy{.lease_time = 2s, .trips_for = trip_scope::any});
+  CHECK(told.circuit_breakers.at("own").shared == sharing_policy{});
+  CHECK_FALSE(told.circuit_breakers.at("alone").shared);
+  CHECK(told.bulkheads.at("writers").policy.max_workers == 8);
+  CHECK(told.bulkheads.at("writers").shared->lease_time == 500ms);
+  CHECK(told.bulkheads.at("own").shared->lease_time == 3s);
+  const auto& db = told.guards.at("db");
+  CHECK(part_name(remote_part(db.circuit_breaker).value()) == "::1:4711/disks");
+  CHECK(part_name(remote_part(db.bulkhead).value()) == "b:4711/writers");
+  CHECK(db.on_owner_lost == owner_lost::fail_open);
+  CHECK(own_policy(db).shows_permit);
+  CHECK_FALSE(remote_part(told.guards.at("here").bulkhead));
+}
+
+TEST_CASE("mistakes about shared parts are named as all others are [D44] [D34]", "[bulwarkd]") {
+  CHECK(mistake_in_node("bulkheads { w { shared { lease-time = 9ms } } }")
+        == "bulwark.bulkheads.w.shared.lease-time = 9ms: must be 10ms .. 1h");
+  CHECK(mistake_in_node("circuit-breakers { d { shared { lease-time = 2h } } }")
+        == "bulwark.circuit-breakers.d.shared.lease-time = 2h: must be 10ms .. 1h");
+  CHECK(mistake_in_node("circuit-breakers { d { shared { trips-for = \"two\" } } }")
+        == "bulwark.circuit-breakers.d.shared.trips-for = two: must be one of own, quorum, any");
+  CHECK(mistake_in_node("bulkheads { w { shared = true } }")
+        == "bulwark.bulkheads.w.shared = true: must be a group, { … }");
+  CHECK(mistake_in_node("bulkheads { w { shared { trips-for = \"any\" } } }")
+        == "bulwark.bulkheads.w.shared.trips-for: no such key; there are lease-time");
+  CHECK(holds({mistake_in_guard("bulkhead { shared { } }")},
+              "bulwark.guards.db.bulkhead.shared: no such key; there are max-workers"));
+  CHECK(mistake_in_guard("bulkhead = \"b:4711/w\", on-owner-lost = \"panic\"")
+        == "bulwark.guards.db.on-owner-lost = panic: must be one of local, fail_open, fail_closed");
+  CHECK(mistake_in_guard("bulkhead { }, on-owner-lost = \"fail_open\"")
+        == "bulwark.guards.db.on-owner-lost = fail_open: only where circuit-breaker or bulkhead is "
+           "another node's, HOST:PORT/NAME");
+  for (const auto* text : {"b:4711/", "b:4711", "b:0/w", "b/w"})
+    CHECK(holds({mistake_in_guard(std::string{"circuit-breaker = \""} + text + "\"")},
+                "must be the name of one in bulwark.circuit-breakers, another node's as "
+                "HOST:PORT/NAME, or a group, { … }"));
+}
+
+TEST_CASE("a target is shown permits of a shared bulkhead only [D44] [D34]", "[bulwarkd]") {
+  const auto only = "bulwark.guards.db.shows-permit = true: only where bulkhead is one that nodes "
+                    "share: another node's, HOST:PORT/NAME, or one in bulwark.bulkheads that has "
+                    "shared { … }";
+  CHECK(mistake_in_guard("shows-permit = true") == only);
+  CHECK(mistake_in_guard("shows-permit = true, bulkhead { }") == only);
+  CHECK(mistake_in_guard("shows-permit = 1") != only);
+  CHECK(read("bulwark { bulkheads { w { } }\n"
+             "guards { db { target = \"echo\", bulkhead = \"w\", shows-permit = true } } }")
+            .wrong
+        == mistakes{only});
+}
+
+TEST_CASE("what this node does without a part's owner is said once for all its guards [D44] [D34]",
+          "[bulwarkd]") {
+  const auto wrong_with = [](const std::string& a, const std::string& b) {
+    return read("bulwark { guards {\na { target = \"echo\", " + a + " }\nb { target = \"echo\", "
+                + b + " } } }")
+        .wrong;
+  };
+  CHECK(wrong_with(R"(bulkhead = "[::1]:4711/w")",
+                   R"(bulkhead = "[::1]:04711/w", on-owner-lost = "fail_closed")")
+        == mistakes{"bulwark.guards.b.on-owner-lost = fail_closed: must be local, as for guards.a, "
+                    "which uses the bulkhead ::1:4711/w too"});
+  CHECK(wrong_with(R"(circuit-breaker = "c:1/d", on-owner-lost = "fail_open")",
+                   R"(circuit-breaker = "c:1/d")")
+        == mistakes{"bulwark.guards.b.on-owner-lost = local: must be fail_open, as for guards.a, "
+                    "which uses the circuit-breaker c:1/d too"});
+  CHECK(wrong_with(R"(bulkhead = "c:1/w", on-owner-lost = "fail_open")",
+                   R"(bulkhead = "c:1/w", on-owner-lost = "fail_open")")
+            .empty());
+  CHECK(wrong_with(R"(bulkhead = "c:1/w", on-owner-lost = "fail_open")",
+                   R"(circuit-breaker = "c:1/w")")
+            .empty());
+}
+
+TEST_CASE("no part of this node is called as another node's is [D44] [D34]", "[bulwarkd]") {
+  const std::string uses = "a { target = \"echo\", bulkhead = \"c:1/w\" }";
+  CHECK(holds(read("bulwark { bulkheads { \"c:1/w\" { } }\nguards { " + uses + " } }").wrong,
+              "bulwark.bulkheads.c:1/w: must have another name"));
+  const auto guard = [&](const std::string& own) {
+    return read("bulwark { guards { " + uses + "\n\"c:1/w\" { target = \"echo\", " + own
+                + " { } } } }")
+        .wrong;
+  };
+  CHECK(holds(guard("bulkhead"), "bulwark.guards.c:1/w: must have another name"));
+  CHECK(guard("circuit-breaker").empty());
 }
 
 TEST_CASE("a port that others reach is refused without TLS unless it is said [D35]", "[bulwarkd]") {
@@ -249,11 +356,11 @@ TEST_CASE("an address of another node is HOST:PORT or HOST:PORT/NAME [D33]", "[b
   REQUIRE(full);
   CHECK(full->host == "node2.example.org");
   CHECK(full->port == 4711);
-  CHECK(full->guard == "db/primary");
+  CHECK(full->name == "db/primary");
   const auto six = parse_remote("[2001:db8::1]:4711");
   REQUIRE(six);
   CHECK(six->host == "2001:db8::1");
-  CHECK(six->guard.empty());
+  CHECK(six->name.empty());
   for (const auto* text :
        {"", "a", ":1", "a:", "a:b", "a:0", "a:65536", "a:1/", "::1:4711", "[]:1", "a:1x", "/a:1"})
     CHECK_FALSE(parse_remote(text));
