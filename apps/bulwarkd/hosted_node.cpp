@@ -35,7 +35,9 @@ caf::behavior transition_log(caf::event_based_actor* self,
 
 hosted_node::hosted_node(caf::actor_system& system, const configuration& told,
                          const target_table& targets)
-    : told_(told), node_(system), transport_(told.tls ? tls_transport(system) : caf::actor{}) {
+    : told_(told),
+      node_(system, told.name),
+      transport_(told.tls ? tls_transport(system) : caf::actor{}) {
   for (const auto& each : told_.peers)
     peer(parse_remote(each).value());
   make_parts();

@@ -87,7 +87,7 @@ void for_each_key(F&& f, tls_settings& x) {
 
 template <class F>
 void for_each_key(F&& f, configuration& x) {
-  f("name", x.name, "in the log");
+  f("name", x.name, "in the log, and in statistics of several nodes");
   f("listen", x.listen, "where the front door is");
   f("drain-timeout", x.drain_timeout, "how long calls in progress may take at the end");
   f("tls", x.tls, "for the port and for all peers");

@@ -28,6 +28,7 @@ constexpr auto usage = R"(usage: call_a_node [OPTIONS] HOST:PORT COMMAND
   call NAME VALUE   call the guard NAME with a number (int32_t) or a text, print its reply
   list              what the node has
   stats [NAME]      what it, or what is called NAME, has counted
+  cluster           what it and the nodes that it is connected to have counted
   watch             transitions and rejections as they come, until the node is lost
 
 Options, all three for a port with TLS:
@@ -81,10 +82,11 @@ int call(caf::actor_system& sys, const caf::actor& door, const std::string& name
   // [/call]
 }
 
-void print_books(const std::string& whose, const bulwark::counters& x) {
+void print_books(const std::string& whose, const bulwark::counters& x,
+                 const std::string& more = {}) {
   std::cout << whose << ": " << x.calls << " calls, " << x.succeeded << " succeeded, " << x.failed
             << " failed, " << x.rejected << " rejected, " << x.timed_out << " timed out, "
-            << x.cancelled << " cancelled, " << x.in_flight << " in flight\n";
+            << x.cancelled << " cancelled, " << x.in_flight << " in flight" << more << '\n';
 }
 
 void print_stats(const bulwark::node_stats& stats) {
@@ -95,6 +97,24 @@ void print_stats(const bulwark::node_stats& stats) {
   for (const auto& x : stats.bulkheads)
     std::cout << "bulkhead " << x.name << ": " << x.active << " of " << x.max_workers
               << " at work, " << x.queued << " waiting\n";
+}
+
+// Of each node also what the processes before the last had counted: the total has it too.
+void print_cluster(const bulwark::cluster_stats& stats) {
+  for (const auto& x : stats.nodes) {
+    auto books = x.stats.total;
+    books += x.earlier;
+    auto whose = "node " + x.name;
+    if (!x.address.empty() && x.address != x.name)
+      whose += " at " + x.address;
+    whose += " (" + to_string(x.state);
+    if (x.age)
+      whose += ", " + bulwark::to_text(*x.age) + " old";
+    print_books(whose + ")", books);
+  }
+  print_books("all", stats.total,
+              " (" + std::to_string(stats.unresolved) + " of them lost), p99 "
+                  + bulwark::to_text(stats.latency.quantile(0.99)));
 }
 
 void print_parts(const std::vector<bulwark::part_info>& parts) {
@@ -145,7 +165,9 @@ int run(caf::actor_system& sys, const std::vector<std::string>& words) {
   const auto is = [&](const char* name, std::size_t least, std::size_t most) {
     return command == name && words.size() >= least && words.size() <= most;
   };
-  if (!port || !(is("call", 4, 4) || is("list", 2, 2) || is("stats", 2, 3) || is("watch", 2, 2))) {
+  if (!port
+      || !(is("call", 4, 4) || is("list", 2, 2) || is("stats", 2, 3) || is("cluster", 2, 2)
+           || is("watch", 2, 2))) {
     std::cerr << usage;
     return wrong_command_line;
   }
@@ -154,6 +176,8 @@ int run(caf::actor_system& sys, const std::vector<std::string>& words) {
     return complain(door.error());
   if (command == "list")
     return ask(sys, *door, print_parts, bulwark::list_atom_v);
+  if (command == "cluster")
+    return ask(sys, *door, print_cluster, bulwark::get_cluster_stats_atom_v);
   if (command == "watch")
     return watch(sys, *door);
   if (command == "stats")

@@ -1,4 +1,4 @@
-// Daemons that share a bulkhead and a circuit breaker.
+// Daemons that share a bulkhead and a circuit breaker, and one that tells what all have counted.
 #include "apps/daemon_process.hpp"
 #include "apps/program.hpp"
 #include "bulwark/distributed.hpp"
@@ -122,4 +122,30 @@ TEST_CASE("without the owner of a shared part a daemon does what on-owner-lost s
     user->wait_for(there + "/disks: closed -> open (owner_said");
     CHECK(call(user->address() + " call d 1").says("circuit_open"));
   }
+}
+
+TEST_CASE("another program is told what a daemon and its peers have counted [D45] [D70]",
+          "[bulwarkd]") {
+  daemon_process far{{"--name=far", "--guards.echo.target=echo"}};
+  const auto there = far.address();
+  daemon_process near{
+      {"--name=near", "--peers=[\"" + there + "\"]", "--guards.bad.target=failing"}};
+  near.wait_for("peer " + there + ": connected");
+  call(there + " call echo 1");
+  call(there + " call echo 2");
+  call(near.address() + " call bad 1");
+  ask_until(near.address() + " cluster", "node far at " + there + " (connected, ");
+  auto end = call(near.address() + " cluster");
+  INFO(end.output);
+  CHECK(end.code == 0);
+  CHECK(end.says("node near (here, "));
+  CHECK(end.says(" old): 1 calls, 0 succeeded, 1 failed, "));
+  CHECK(end.says(" old): 2 calls, 2 succeeded, "));
+  CHECK(end.says("all: 3 calls, 2 succeeded, 1 failed, "));
+  CHECK(end.says("0 in flight (0 of them lost), p99 "));
+  far.signal(SIGKILL);
+  far.wait();
+  ask_until(near.address() + " cluster", "node far at " + there + " (lost, ");
+  CHECK(call(near.address() + " cluster").says("all: 3 calls, "));
+  CHECK(call(near.address() + " cluster all").code == 2);
 }
