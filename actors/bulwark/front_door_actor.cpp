@@ -36,13 +36,14 @@ const char* front_door_actor::name() const {
   return "bulwark.front_door";
 }
 
+void front_door_actor::end(const caf::actor& door) {
+  caf::actor_cast<front_door_actor*>(door)->let_go_ = true;
+  caf::anon_send_exit(door, caf::exit_reason::user_shutdown);
+}
+
 bool front_door_actor::enqueue(caf::mailbox_element_ptr element, compat::enqueue_context* context) {
-  if (element->payload.match_elements<caf::exit_msg>()) {
-    // A link's names the one who ended; one that is meant for us names us, or nobody.
-    const auto& source = element->payload.get_as<caf::exit_msg>(0).source;
-    if (source && source != address())
-      return true;
-  }
+  if (!let_go_ && element->payload.match_elements<caf::exit_msg>())
+    return true;
   return caf::event_based_actor::enqueue(std::move(element), context);
 }
 

@@ -5,6 +5,7 @@
 
 #include <caf/all.hpp>
 
+#include <atomic>
 #include <memory>
 #include <string>
 
@@ -20,7 +21,12 @@ public:
   front_door_actor(caf::actor_config& config, std::shared_ptr<const part_directory> directory,
                    caf::actor registry, caf::actor cluster);
 
-  /// Drops what CAF sends where somebody who was linked to us has ended.
+  /// Ends a door. By a call, not by a message alone, for those can come from anywhere: until this
+  /// has been called no exit message ends it.
+  static void end(const caf::actor& door);
+
+  /// Drops exit messages: those of CAF, where somebody who was linked to us has ended, and forged
+  /// ones.
   bool enqueue(caf::mailbox_element_ptr element, compat::enqueue_context* context) override;
 
   const char* name() const override;
@@ -30,6 +36,7 @@ protected:
   caf::behavior make_behavior() override;
 
 private:
+  std::atomic<bool> let_go_ = false;
   std::shared_ptr<const part_directory> directory_;
   caf::actor registry_;
   caf::actor cluster_;

@@ -90,8 +90,7 @@ void node::end() {
     end(part);
   // Before the timeout manager ends, so that who waits for a function is still answered in time.
   directory_->join_threads();
-  // Not by `shutdown`: callers from outside could send that too.
-  caf::anon_send_exit(front_door_, caf::exit_reason::user_shutdown);
+  front_door_actor::end(front_door_);
   self->wait_for(front_door_);
   for (const auto* part : {&cluster_, &bulkhead_registry_, &timeout_manager_, &registry_})
     end(*part);

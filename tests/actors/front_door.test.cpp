@@ -312,3 +312,15 @@ TEST_CASE("who links to the door and ends does not take it along [D5]", "[door]"
   f.sys.run();
   CHECK_FALSE(f.sys.ask(f.door, list_atom_v)->is_error());
 }
+
+TEST_CASE("no exit message ends the door whomever it names [D5]", "[door]") {
+  fixture f;
+  auto guest = f.sys->spawn(doubling_target);
+  for (const auto& source : {f.door.address(), guest.address(), caf::actor_addr{}})
+    for (const auto reason : {caf::exit_reason::kill, caf::exit_reason::user_shutdown})
+      tell(f.door, caf::exit_msg{source, reason});
+  caf::anon_send_exit(f.door, caf::exit_reason::kill); // as another process would
+  f.sys.run();
+  CHECK_FALSE(f.sys.ask(f.door, list_atom_v)->is_error());
+  f.sys.kill(guest);
+}

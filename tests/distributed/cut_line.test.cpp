@@ -139,11 +139,11 @@ TEST_CASE("while lines are silent one way or both calls are answered in time and
                 << " s after the healing" << std::endl;
   };
   if (!long_tests())
-    return silence(1'600ms); // some have been dialled again, some not yet
+    return silence(1'800ms);
   silence(10s);
   random_stream random{1};
   for (int i = 0; i < 20; ++i)
-    silence(std::chrono::milliseconds{200 + random.next() % 3'000});
+    silence(1'600ms + std::chrono::milliseconds{random.next() % 3'000});
 }
 
 TEST_CASE("a peer that takes connections and says nothing holds up a dial for a heartbeat's time "

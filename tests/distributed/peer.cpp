@@ -5,6 +5,8 @@
 #include <caf/all.hpp>
 #include <caf/io/middleman.hpp>
 
+#include <unistd.h>
+
 #include <cstdint>
 #include <iostream>
 #include <string>
@@ -46,12 +48,14 @@ namespace {
 struct config : caf::actor_system_config {
   std::uint16_t port = 0;
   std::uint16_t serves = 0; // 1: yes
+  std::string address = "127.0.0.1";
 
   config() {
     // CAF_MAIN loads the middleman after it has read the command line.
     caf::io::middleman::add_module_options(*this);
     opt_group{custom_options_, "global"}
         .add(port, "port,p", "to be published at")
+        .add(address, "address", "of the interface where")
         .add(serves, "serves,s", "answers what it else would not");
   }
 };
@@ -80,7 +84,9 @@ int caf_main(caf::actor_system& sys, const config& options) {
   bulwark::node node{sys};
   auto target = sys.spawn(database, options.serves != 0);
   auto guard = node.guard("db", target, {});
-  std::cout << bulwark::publish(node, options.port) << std::endl;
+  std::cout << bulwark::publish(node, options.port, options.address) << std::endl;
+  // Nobody reads more than that; CAF prints there what an actor did not expect.
+  ::dup2(STDERR_FILENO, STDOUT_FILENO);
   for (std::string line; std::getline(std::cin, line);)
     continue;
   caf::anon_send_exit(target, caf::exit_reason::kill);

@@ -7,8 +7,12 @@
 
 #include <csignal>
 #include <cstdint>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <stdexcept>
 #include <string>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -20,8 +24,14 @@ namespace bulwark_tests {
 /// or with us, whatever ends us.
 class peer_process {
 public:
-  /// `options`: on its command line, CAF's own for example.
-  explicit peer_process(std::vector<std::string> options = {}) : options_(std::move(options)) {
+  /// `options`: on its command line, CAF's own for example. `errors_to`: a file for what it writes
+  /// to its standard error, else that is ours.
+  /// `through`: a command that runs it, on another host for example.
+  explicit peer_process(std::vector<std::string> options = {}, std::string errors_to = {},
+                        std::vector<std::string> through = {})
+      : options_(std::move(options)),
+        errors_to_(std::move(errors_to)),
+        through_(std::move(through)) {
     start(false);
   }
   peer_process(const peer_process&) = delete;
@@ -30,6 +40,33 @@ public:
 
   [[nodiscard]] std::uint16_t port() const noexcept { return port_; }
   [[nodiscard]] pid_t id() const noexcept { return id_; }
+
+  /// Whether it still runs.
+  [[nodiscard]] bool alive() {
+    if (id_ != 0 && ::waitpid(id_, nullptr, WNOHANG) == id_) {
+      ::close(input_);
+      id_ = 0;
+    }
+    return id_ != 0;
+  }
+
+  /// Memory that it has in use, resident, in KiB. 0 where it does not run.
+  [[nodiscard]] std::size_t memory() const {
+    std::ifstream status{"/proc/" + std::to_string(id_) + "/status"};
+    for (std::string word; status >> word;)
+      if (std::size_t kib = 0; word == "VmRSS:" && status >> kib)
+        return kib;
+    return 0;
+  }
+
+  /// How many files and sockets it has open.
+  [[nodiscard]] std::size_t descriptors() const {
+    std::error_code none;
+    std::filesystem::directory_iterator all{"/proc/" + std::to_string(id_) + "/fd", none};
+    return none ? 0
+                : static_cast<std::size_t>(
+                    std::distance(all, std::filesystem::directory_iterator{}));
+  }
 
   /// SIGKILL, and waits until it is gone.
   void kill() {
@@ -49,6 +86,8 @@ public:
 
 private:
   std::vector<std::string> options_;
+  std::string errors_to_;
+  std::vector<std::string> through_;
   pid_t id_ = 0;
   int input_ = -1;
   std::uint16_t port_ = 0;
@@ -62,15 +101,19 @@ private:
     ::posix_spawn_file_actions_init(&actions);
     ::posix_spawn_file_actions_adddup2(&actions, input[0], STDIN_FILENO);
     ::posix_spawn_file_actions_adddup2(&actions, output[1], STDOUT_FILENO);
+    if (!errors_to_.empty())
+      ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, errors_to_.c_str(),
+                                         O_CREAT | O_WRONLY | O_APPEND, 0600);
     std::vector<std::string> words{TEST_PEER, "--port=" + std::to_string(port_),
                                    serves ? "--serves=1" : "--serves=0"};
+    words.insert(words.begin(), through_.begin(), through_.end());
     words.insert(words.end(), options_.begin(), options_.end());
     std::vector<char*> arguments;
     for (auto& word : words)
       arguments.push_back(word.data());
     arguments.push_back(nullptr);
     const auto failed =
-        ::posix_spawn(&id_, TEST_PEER, &actions, nullptr, arguments.data(), environ);
+        ::posix_spawnp(&id_, arguments[0], &actions, nullptr, arguments.data(), environ);
     ::posix_spawn_file_actions_destroy(&actions);
     ::close(input[0]);
     ::close(output[1]);

@@ -1,5 +1,7 @@
 #pragma once
 
+#include "bulwark/front_door_actor.hpp"
+
 #include "support/caller.hpp"
 #include "support/target.hpp"
 #include "support/types.hpp"
@@ -235,7 +237,7 @@ public:
 
   ~virtual_node() {
     system_.ask(node_.registry(), bulwark::shutdown_all_atom_v);
-    caf::anon_send_exit(node_.front_door(), caf::exit_reason::user_shutdown);
+    bulwark::front_door_actor::end(node_.front_door());
     for (const auto& part : {node_.cluster(), node_.bulkhead_registry(), node_.timeout_manager(), node_.registry()})
       system_.ask(part, bulwark::shutdown_atom_v);
   }
