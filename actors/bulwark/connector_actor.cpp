@@ -40,6 +40,8 @@ void connector_actor::dial() {
 void connector_actor::on_failure(const caf::error& why) {
   if (!std::exchange(reason_told_, true))
     report(false, why);
+  if (why == caf::sec::connection_timeout)
+    failures_ = 0; // it has been waited for already
   dial_later();
 }
 

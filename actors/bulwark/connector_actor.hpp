@@ -25,7 +25,8 @@ public:
   struct settings {
     std::string host = {};
     std::uint16_t port = 0;
-    /// Answers `connect, string, uint16_t` as CAF's middleman does, and takes the time it needs.
+    /// Answers `connect, string, uint16_t` as CAF's middleman does, and takes the time it needs;
+    /// sec::connection_timeout: it took long, and may be tried again soon.
     caf::actor dialler = {};
     caf::strong_actor_ptr node = {}; ///< Of whom we are: we end when it does.
     std::shared_ptr<peer_line> line = {};

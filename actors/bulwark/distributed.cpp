@@ -1,6 +1,7 @@
 #include "bulwark/distributed.hpp"
 
 #include "bulwark/connector_actor.hpp"
+#include "bulwark/dialler_actor.hpp"
 #include "bulwark/exceptions.hpp"
 
 #include <caf/io/middleman.hpp>
@@ -27,6 +28,12 @@ caf::io::middleman& middleman_of(node& owner, const std::string& part) {
 
 caf::actor transport_of(caf::io::middleman& middleman, const caf::actor& chosen) {
   return chosen ? chosen : caf::actor_cast<caf::actor>(middleman.actor_handle());
+}
+
+// A chosen transport dials alone: to knock at a port of TLS is a handshake that fails, for its peer.
+caf::actor dialler_of(caf::io::middleman& middleman, const caf::actor& chosen) {
+  auto transport = transport_of(middleman, chosen);
+  return chosen ? transport : middleman.system().spawn(dialler_actor, transport);
 }
 
 } // namespace
@@ -66,7 +73,7 @@ remote_node connect(node& own, std::string host, std::uint16_t port, connection_
   result.connector_ = system.spawn<connector_actor>(connector_actor::settings{
       .host = std::move(host),
       .port = port,
-      .dialler = transport_of(middleman, options.transport),
+      .dialler = dialler_of(middleman, options.transport),
       .node = caf::actor_cast<caf::strong_actor_ptr>(own.timeout_manager()),
       .line = result.line_,
       .seed = seed,

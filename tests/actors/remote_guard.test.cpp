@@ -353,6 +353,17 @@ TEST_CASE("after a connection the waits begin small again [D9]", "[remote]") {
   CHECK(f.dialled->open.size() == 1);
 }
 
+TEST_CASE("a dial that has itself taken long is repeated soon [D9] [D57]", "[remote]") {
+  fixture f;
+  for (int i = 0; i < 20; ++i) {
+    f.refuse_dial();
+    f.wait_for_dial();
+  }
+  f.answer_dial(caf::make_message(caf::make_error(caf::sec::connection_timeout)));
+  f.sys.advance(100ms);
+  CHECK(f.dialled->open.size() == 1);
+}
+
 TEST_CASE("a port where nobody is published is dialled again [D9]", "[remote]") {
   fixture f;
   f.answer_dial(nullptr);

@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <iostream>
+#include <vector>
 
 using namespace bulwark;
 using namespace bulwark_tests;
@@ -87,4 +88,20 @@ TEST_CASE("while a host's link is down calls to it are answered in time and the 
   f.run(all ? 10s : 3s);
   for (int i = 0; all && i < 10; ++i)
     f.run(1'600ms + i * 700ms);
+}
+
+TEST_CASE("hosts that swallow packets hold up no dial to others [D57]", "[distributed]") {
+  if (const auto why = network::forbidden(); !why.empty())
+    return skip(why);
+  fixture f;
+  const auto begin = clock::now();
+  // Not the fixture's: that has its connection.
+  networked_system other;
+  bulwark::node node{*other};
+  std::vector<remote_node> nobody;
+  for (std::size_t i = 10; i < 15; ++i)
+    nobody.push_back(connect(node, f.hosts.address(i), 4711));
+  auto living = connect(node, f.hosts.address(1), f.peer.port());
+  CHECK(living.wait_until_connected(60s));
+  CHECK(clock::now() - begin < 2s);
 }

@@ -238,7 +238,8 @@ public:
   ~virtual_node() {
     system_.ask(node_.registry(), bulwark::shutdown_all_atom_v);
     bulwark::front_door_actor::end(node_.front_door());
-    for (const auto& part : {node_.cluster(), node_.bulkhead_registry(), node_.timeout_manager(), node_.registry()})
+    for (const auto& part :
+         {node_.cluster(), node_.bulkhead_registry(), node_.timeout_manager(), node_.registry()})
       system_.ask(part, bulwark::shutdown_atom_v);
   }
 
