@@ -25,7 +25,7 @@ using way = relay::way;
 
 constexpr timespan deadline = 100ms;
 // What a busy machine may add to an answer that is due.
-constexpr timespan scheduling = 400ms;
+constexpr timespan scheduling = 900ms;
 
 bool long_tests() {
   return std::getenv("BULWARK_LONG_TESTS") != nullptr;

@@ -51,7 +51,7 @@ struct fixture {
   bool served() {
     const auto begin = clock::now();
     const auto answer = sys.ask(db, get_atom_v, std::int32_t{21});
-    CHECK(clock::now() - begin < 500ms);
+    CHECK(clock::now() - begin < 1s); // 100 ms, and what a busy machine adds
     if (!answer->is_error())
       return answer->as<std::int32_t>() == 42;
     CHECK((answer->error() == errc::timed_out || answer->error() == errc::target_lost));

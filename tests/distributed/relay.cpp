@@ -68,7 +68,8 @@ struct lane {
 
 class relay::engine {
 public:
-  engine(std::uint16_t port, const std::string& host) : target_(address_of(host, port)) {
+  engine(std::uint16_t target_port, const std::string& host)
+      : target_(address_of(host, target_port)) {
     listen();
     if (::pipe2(wake_.data(), O_CLOEXEC | O_NONBLOCK) != 0)
       throw std::runtime_error{"relay: no pipe"};
