@@ -14,7 +14,8 @@ namespace bulwark_tests {
 
 /// Sends a peer what no honest program would: random bytes, and a recorded conversation with
 /// something wrong in it. What CAF can't stand, whoever listens, is left out, see docs/security.md:
-/// handshakes without a payload, more than 64 KiB announced, exit messages, links.
+/// handshakes without a payload, more than 64 KiB announced, exit messages, links,
+/// messages that say they belong to a stream.
 class attacker {
 public:
   static constexpr std::array kinds{"random bytes",    "flipped bits", "wrong operation",
@@ -27,11 +28,12 @@ public:
   /// One connection, of one kind, with up to `frames` frames. Returns how many it sent.
   std::size_t attack(std::size_t kind, std::size_t frames) {
     bytes stream;
-    if (kind != 0 && random_.next() % 8 != 0)
+    const bool introduced = kind != 0 && random_.next() % 8 != 0;
+    if (introduced)
       said_.handshake(node()).append_to(stream);
     for (std::size_t i = 0; i < frames; ++i)
       append(kind, stream);
-    const auto sent = defuse(stream);
+    const auto sent = defuse(stream, introduced);
     if (sent == 0)
       return 0;
     raw_connection line{port_};
@@ -116,8 +118,8 @@ private:
   //
   // CAF reads on after a message that it refuses, in pieces as long as the last one, and what it
   // finds there may be a handshake without a payload: behind a message that may be refused there is
-  // never enough for a header.
-  static std::size_t defuse(bytes& stream) {
+  // never enough for a header. `introduced`: the first is a good handshake.
+  static std::size_t defuse(bytes& stream, bool introduced) {
     std::size_t frames = 0;
     for (std::size_t at = 0; at + basp_frame::header_size <= stream.size();) {
       basp_frame next;
@@ -126,6 +128,8 @@ private:
       next.number(basp_frame::length_at, 4, next.length() % most_announced);
       if (next.what() <= basp_frame::client_handshake && next.length() == 0)
         next.header[0] = 7;
+      if (next.what() == basp_frame::direct_message || next.what() == basp_frame::routed_message)
+        next.header[basp_frame::data_at] &= 0xdfU; // no message of CAF's streams
       std::copy_n(next.header.begin(), next.header.size(), begin);
       const auto body = at + basp_frame::header_size;
       const auto end = next.valid() ? body + static_cast<std::size_t>(next.length()) : body;
@@ -134,7 +138,7 @@ private:
         return frames;
       }
       ++frames;
-      if (!next.never_refused() && !(at == 0 && next.what() == basp_frame::client_handshake))
+      if (!next.never_refused() && !(at == 0 && introduced))
         stream.resize(std::min(stream.size(), end + basp_frame::header_size - 1));
       at = end;
     }
