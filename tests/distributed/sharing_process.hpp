@@ -54,6 +54,9 @@ public:
     expect("calling");
   }
 
+  /// The same, without waiting for it: for a process that is stopped.
+  void call_when_it_wakes(int callers) { tell("call " + std::to_string(callers)); }
+
   /// No more calls; waits until all are answered.
   void stop() {
     tell("stop");

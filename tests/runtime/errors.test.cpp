@@ -78,14 +78,14 @@ TEST_CASE("what is no code leaves the code as it was", "[errc]") {
   CHECK(code == errc::timed_out);
 }
 
-TEST_CASE("refused before it touched the target: exactly four codes", "[errc]") {
+TEST_CASE("refused before it touched the target: exactly five codes", "[errc]") {
   auto rejections = std::set<errc>{};
   for (auto number = first_code; number <= last_code; ++number)
     if (is_rejection(code_of(number)))
       rejections.insert(code_of(number));
   CHECK(rejections
         == std::set<errc>{errc::circuit_open, errc::bulkhead_full, errc::rate_limited,
-                          errc::shutting_down});
+                          errc::shutting_down, errc::owner_lost});
 }
 
 // -- sentences --------------------------------------------------------------------
