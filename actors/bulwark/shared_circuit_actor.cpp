@@ -62,8 +62,8 @@ caf::behavior shared_circuit_actor::make_behavior() {
       [this](subscribe_atom) { subscribers_.add_sender(this); },
       [this](unsubscribe_atom) {
         const auto& who = current_sender();
-        subscribers_.remove_sender(
-            this, who && keys_.contains(caf::actor_cast<caf::actor_addr>(who)));
+        subscribers_.remove_sender(this,
+                                   who && keys_.contains(caf::actor_cast<caf::actor_addr>(who)));
       },
       [this](change_policy_atom, const circuit_breaker_policy& policy) {
         return change_policy(policy);
