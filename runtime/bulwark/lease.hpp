@@ -74,7 +74,10 @@ struct lease_stamp {
   std::uint64_t serial = 0;  ///< Rises within the session.
 
   friend bool operator==(const lease_stamp&, const lease_stamp&) = default;
-  friend auto operator<=>(const lease_stamp&, const lease_stamp&) = default;
+  /// Whether `a` was said no later.
+  friend bool operator<=(const lease_stamp& a, const lease_stamp& b) noexcept {
+    return a.session < b.session || (a.session == b.session && a.serial <= b.serial);
+  }
 };
 
 /// What a permit of a shared bulkhead says of its age: see fence.hpp.
