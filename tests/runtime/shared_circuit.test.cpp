@@ -1,0 +1,135 @@
+#include "bulwark/shared_circuit.hpp"
+#include "bulwark/circuit_share.hpp"
+
+#include "support/catch.hpp"
+
+#include <chrono>
+#include <map>
+#include <vector>
+
+/// @file What a shared circuit's owner and its nodes make of each other's words, one at a time; the
+/// random histories are in tests/models.
+
+using namespace bulwark;
+using namespace std::chrono_literals;
+
+namespace {
+
+struct owner_fixture : private shared_circuit_effects, private circuit_observer {
+  instant now{1h};
+  std::vector<circuit_transition> changes;
+  std::map<node_key, circuit_word> words; // the last to each
+  shared_circuit core{
+      {.open_for = 10s, .half_open_calls = 1}, {.trips_for = trip_scope::any}, *this, *this, now};
+
+  void report(node_key node, std::uint64_t serial, std::uint64_t trips, std::uint64_t seen) {
+    core.on_report(node,
+                   {.stamp = {.session = 1, .serial = serial},
+                    .trips = trips,
+                    .tripped = trips > 0,
+                    .seen = seen},
+                   now);
+  }
+  [[nodiscard]] bool open() const { return core.circuit().state() == circuit_state::open; }
+
+private:
+  void say(node_key node, const circuit_word& word) override { words[node] = word; }
+  void on_transition(const circuit_transition& change) override { changes.push_back(change); }
+};
+
+struct node_fixture : private circuit_share_effects, private circuit_observer {
+  instant now{1h};
+  circuit_report last;
+  circuit_breaker own{{.failure_threshold = 1, .open_for = 10s}, *this, now};
+  circuit_share share{own, *this, owner_lost::local, now};
+
+  node_fixture() { share.on_line(true, now); }
+
+  void say(std::uint64_t number, circuit_state state, std::uint64_t generation,
+           timespan probes_in = 10s) {
+    share.on_word({.answers = last.stamp,
+                   .number = number,
+                   .state = state,
+                   .generation = generation,
+                   .probes_in = probes_in,
+                   .policy = own.policy(),
+                   .lease_time = 1s},
+                  now);
+  }
+
+private:
+  void report(const circuit_report& report) override { last = report; }
+  void policy_changed(const circuit_breaker_limits&) override {}
+  void on_transition(const circuit_transition&) override {}
+};
+
+} // namespace
+
+TEST_CASE("a trip counts for all only where the node knew of the present generation [D16]",
+          "[shared_circuit]") {
+  owner_fixture o;
+  o.report(1, 1, 0, 0);
+  o.report(1, 2, 1, 0); // it tripped before it had heard anything
+  CHECK_FALSE(o.open());
+  o.report(1, 3, 2, o.core.circuit().generation());
+  CHECK(o.open());
+  CHECK(o.changes.back().why == transition_cause::nodes_tripped);
+}
+
+TEST_CASE("a report that a later one has overtaken says nothing [D16]", "[shared_circuit]") {
+  owner_fixture o;
+  o.report(1, 1, 0, 0);
+  o.report(1, 3, 0, 1);
+  o.report(1, 2, 1, 1);
+  CHECK_FALSE(o.open());
+}
+
+TEST_CASE("the probes of a node that is lost come back to the owner [D17]", "[shared_circuit]") {
+  owner_fixture o;
+  o.report(1, 1, 0, 1);
+  o.report(2, 1, 0, 1);
+  o.report(1, 2, 1, 1);
+  o.now += 10s;
+  o.report(1, 3, 1, 2);
+  o.report(2, 2, 0, 2);
+  CHECK(std::holds_alternative<permit>(o.core.admit(1, o.now, end_of_time)));
+  CHECK(std::holds_alternative<rejection>(o.core.admit(2, o.now, end_of_time)));
+  o.core.lose(1, o.now);
+  CHECK(std::holds_alternative<permit>(o.core.admit(2, o.now, end_of_time)));
+}
+
+TEST_CASE("a word that a later one has overtaken says nothing [D17]", "[shared_circuit]") {
+  node_fixture n;
+  n.say(2, circuit_state::closed, 3);
+  n.say(1, circuit_state::open, 2);
+  CHECK(n.own.state() == circuit_state::closed);
+}
+
+TEST_CASE(
+    "a node that follows does not go on by its own clock and one whose owner is silent does [D17] "
+    "[D18]",
+    "[shared_circuit]") {
+  node_fixture n;
+  n.say(1, circuit_state::open, 2);
+  SECTION("it follows") {
+    n.say(2, circuit_state::open, 2, 0s); // probes are the owner's to give
+    n.own.on_tick(n.now);
+    CHECK(n.own.state() == circuit_state::open);
+  }
+  SECTION("the owner is silent") {
+    n.now += 10s;
+    n.share.on_change(n.now);
+    n.own.on_tick(n.now);
+    CHECK(n.own.state() == circuit_state::half_open);
+  }
+}
+
+TEST_CASE("a lease ends a 64th before its time for clocks do not run alike [D13]", "[lease]") {
+  const instant start{1h};
+  lease held;
+  held.begin();
+  const auto asked = held.stamp(start);
+  CHECK_FALSE(held.held());
+  REQUIRE(held.renew(asked, 64s));
+  CHECK(held.until() == start + 63s); // from when it was asked for, whenever the answer came
+}
