@@ -23,19 +23,13 @@ class bulkhead_actor : public caf::event_based_actor,
                        private bulkhead_effects,
                        private bulkhead_share_effects {
 public:
-  /// Another node's bulkhead that this one stands for.
-  struct owner {
-    owner_line::settings line = {};
-    owner_lost when_lost = owner_lost::local;
-  };
-
   struct settings {
     std::string name;
     bulkhead_policy policy; ///< Requires: has no mistakes.
     caf::strong_actor_ptr timeout_manager;
     caf::weak_actor_ptr registry;
     std::shared_ptr<worker_pool> threads; ///< For `execute`; joined by the node.
-    std::optional<owner> of = {};         ///< Then `policy` is what the owner says.
+    std::optional<part_owner> of = {};    ///< Then `policy` is what the owner says.
   };
 
   bulkhead_actor(caf::actor_config& config, settings init);

@@ -21,18 +21,12 @@ namespace bulwark {
 /// circuit_breaker.hpp.
 class circuit_breaker_actor : public caf::event_based_actor, private circuit_observer {
 public:
-  /// Another node's circuit that this one stands for.
-  struct owner {
-    owner_line::settings line = {};
-    owner_lost when_lost = owner_lost::local;
-  };
-
   struct settings {
     std::string name;
     circuit_breaker_policy policy; ///< Requires: has no mistakes.
     caf::strong_actor_ptr timeout_manager;
     caf::weak_actor_ptr registry;
-    std::optional<owner> of = {}; ///< Then the numbers of `policy` are what the owner says.
+    std::optional<part_owner> of = {}; ///< Then the numbers of `policy` are what the owner says.
   };
 
   circuit_breaker_actor(caf::actor_config& config, settings init);

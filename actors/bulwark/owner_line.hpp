@@ -67,4 +67,10 @@ private:
   settings init_;
 };
 
+/// Another node's part that one of ours stands for.
+struct part_owner {
+  owner_line::settings line = {};
+  owner_lost when_lost = owner_lost::local;
+};
+
 } // namespace bulwark

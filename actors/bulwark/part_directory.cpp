@@ -156,9 +156,9 @@ std::vector<caf::actor> part_directory::bulkheads() const {
   return result;
 }
 
-caf::actor
-part_directory::spawn_circuit_breaker(const std::string& name, const circuit_breaker_policy& policy,
-                                      std::optional<circuit_breaker_actor::owner> owner) {
+caf::actor part_directory::spawn_circuit_breaker(const std::string& name,
+                                                 const circuit_breaker_policy& policy,
+                                                 std::optional<part_owner> owner) {
   return system_.spawn<circuit_breaker_actor>(circuit_breaker_actor::settings{
       .name = name,
       .policy = policy,
@@ -240,7 +240,7 @@ caf::actor part_directory::find_or_spawn_of(entries& where, part_kind kind, cons
   return found.kept;
 }
 
-caf::actor part_directory::bulkhead_of(const std::string& name, bulkhead_actor::owner owner) {
+caf::actor part_directory::bulkhead_of(const std::string& name, part_owner owner) {
   return find_or_spawn_of<bulkhead_actor>(
       bulkheads_, part_kind::bulkhead, name, owner.when_lost,
       [&] { return spawn_bulkhead(name, {}, std::move(owner)); });
@@ -248,14 +248,14 @@ caf::actor part_directory::bulkhead_of(const std::string& name, bulkhead_actor::
 
 caf::actor part_directory::circuit_breaker_of(const std::string& name,
                                               const circuit_breaker_policy& policy,
-                                              circuit_breaker_actor::owner owner) {
+                                              part_owner owner) {
   return find_or_spawn_of<circuit_breaker_actor>(
       circuit_breakers_, part_kind::circuit_breaker, name, owner.when_lost,
       [&] { return spawn_circuit_breaker(name, policy, std::move(owner)); });
 }
 
 caf::actor part_directory::spawn_bulkhead(const std::string& name, const bulkhead_policy& policy,
-                                          std::optional<bulkhead_actor::owner> owner) {
+                                          std::optional<part_owner> owner) {
   std::erase_if(threads_, [](const auto& pool) { return pool->finished(); });
   auto pool = threads_.emplace_back(std::make_shared<worker_pool>());
   // The bulkhead's last user may be one of these threads, with a function's answer in its hand. A

@@ -47,9 +47,9 @@ public:
   /// What stands on this node for a part that is shared: until the node ends. Throws policy_error
   /// where there is one of that name with another `when_lost`. Of `policy` the predicate counts, and
   /// the numbers until the owner has said its own.
-  caf::actor bulkhead_of(const std::string& name, bulkhead_actor::owner owner);
+  caf::actor bulkhead_of(const std::string& name, part_owner owner);
   caf::actor circuit_breaker_of(const std::string& name, const circuit_breaker_policy& policy,
-                                circuit_breaker_actor::owner owner);
+                                part_owner owner);
   /// The owning part of that name; invalid where there is none.
   [[nodiscard]] caf::actor find_shared(part_kind kind, const std::string& name) const;
 
@@ -115,9 +115,9 @@ private:
   caf::actor find_or_spawn_of(entries& where, part_kind kind, const std::string& name,
                               owner_lost when_lost, Spawn spawn);
   caf::actor spawn_circuit_breaker(const std::string& name, const circuit_breaker_policy& policy,
-                                   std::optional<circuit_breaker_actor::owner> owner = {});
+                                   std::optional<part_owner> owner = {});
   caf::actor spawn_bulkhead(const std::string& name, const bulkhead_policy& policy,
-                            std::optional<bulkhead_actor::owner> owner = {});
+                            std::optional<part_owner> owner = {});
   caf::strong_actor_ptr spawn_guard(supervisor_actor::settings init, const guard_policy& policy);
   void add_breaker(supervisor_actor::settings& init, const guard_policy& policy);
   void add_bulkhead(supervisor_actor::settings& init, const guard_policy& policy);

@@ -50,26 +50,14 @@ caf::behavior shared_bulkhead_actor::make_behavior() {
 }
 
 void shared_bulkhead_actor::take(const share_report& report) {
-  const auto& node = current_sender();
-  if (!node)
-    return;
-  auto [found, is_new] = keys_.try_emplace(caf::actor_cast<caf::actor_addr>(node), last_key_ + 1);
-  if (is_new) {
-    addresses_[++last_key_] = found->first;
-    compat::watch(this, node);
-  }
-  core_.on_report(found->second, report, now());
+  if (const auto from = nodes_.of_sender(this))
+    core_.on_report(*from, report, now());
   after_event();
 }
 
 void shared_bulkhead_actor::on_down(const caf::actor_addr& whom) {
-  auto found = keys_.find(whom);
-  if (found == keys_.end())
-    return;
-  const auto key = found->second;
-  keys_.erase(found);
-  addresses_.erase(key);
-  core_.lose(key);
+  if (const auto lost = nodes_.on_down(whom))
+    core_.lose(*lost);
   after_event();
 }
 
@@ -81,11 +69,8 @@ void shared_bulkhead_actor::after_event() {
   }
 }
 
-/// From nobody: who may use the bulkhead need not know where it is.
 void shared_bulkhead_actor::grant(node_key node, const share_grant& grant) {
-  if (auto i = addresses_.find(node); i != addresses_.end())
-    compat::deliver(caf::actor_cast<caf::strong_actor_ptr>(i->second), nullptr,
-                    caf::make_message_id(), caf::make_message(grant), context());
+  nodes_.tell(this, node, grant);
 }
 
 caf::result<void> shared_bulkhead_actor::change_policy(const bulkhead_policy& policy) {
@@ -113,10 +98,7 @@ bulkhead_stats shared_bulkhead_actor::stats() const {
 }
 
 void shared_bulkhead_actor::on_exit() {
-  for (const auto& [address, key] : keys_)
-    compat::unwatch(this, address);
-  keys_.clear();
-  addresses_.clear();
+  nodes_.forget_all(this);
 }
 
 } // namespace bulwark

@@ -1,12 +1,12 @@
 #pragma once
 
+#include "bulwark/node_table.hpp"
 #include "bulwark/protocol.hpp"
 #include "bulwark/shared_bulkhead.hpp"
 
 #include <caf/all.hpp>
 
 #include <string>
-#include <unordered_map>
 
 namespace bulwark {
 
@@ -32,9 +32,7 @@ protected:
 private:
   settings self_;
   shared_bulkhead core_;
-  std::unordered_map<caf::actor_addr, node_key> keys_;
-  std::unordered_map<node_key, caf::actor_addr> addresses_;
-  node_key last_key_ = 0;
+  node_table nodes_;
   instant armed_ = end_of_time;
 
   [[nodiscard]] instant now() const;

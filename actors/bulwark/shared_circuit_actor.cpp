@@ -61,9 +61,7 @@ caf::behavior shared_circuit_actor::make_behavior() {
       [this](reset_atom) { command(circuit_state::closed); },
       [this](subscribe_atom) { subscribers_.add_sender(this); },
       [this](unsubscribe_atom) {
-        const auto& who = current_sender();
-        subscribers_.remove_sender(this,
-                                   who && keys_.contains(caf::actor_cast<caf::actor_addr>(who)));
+        subscribers_.remove_sender(this, nodes_.contains(current_sender()));
       },
       [this](change_policy_atom, const circuit_breaker_policy& policy) {
         return change_policy(policy);
@@ -80,27 +78,15 @@ caf::behavior shared_circuit_actor::make_behavior() {
 /// Calls `f` with the node whose part sent the message.
 template <class F>
 void shared_circuit_actor::with_sender(F f) {
-  const auto& node = current_sender();
-  if (!node)
-    return;
-  auto [found, is_new] = keys_.try_emplace(caf::actor_cast<caf::actor_addr>(node), last_key_ + 1);
-  if (is_new) {
-    addresses_[++last_key_] = found->first;
-    compat::watch(this, node);
-  }
-  f(found->second);
+  if (const auto from = nodes_.of_sender(this))
+    f(*from);
   after_event();
 }
 
 void shared_circuit_actor::on_down(const caf::actor_addr& whom) {
   subscribers_.on_down(whom);
-  auto found = keys_.find(whom);
-  if (found == keys_.end())
-    return;
-  const auto key = found->second;
-  keys_.erase(found);
-  addresses_.erase(key);
-  core_.lose(key, now());
+  if (const auto lost = nodes_.on_down(whom))
+    core_.lose(*lost, now());
   after_event();
 }
 
@@ -112,11 +98,8 @@ void shared_circuit_actor::after_event() {
   }
 }
 
-/// From nobody: who may use the circuit need not know where it is.
 void shared_circuit_actor::say(node_key node, const circuit_word& word) {
-  if (auto i = addresses_.find(node); i != addresses_.end())
-    compat::deliver(caf::actor_cast<caf::strong_actor_ptr>(i->second), nullptr,
-                    caf::make_message_id(), caf::make_message(word), context());
+  nodes_.tell(this, node, word);
 }
 
 void shared_circuit_actor::on_transition(const circuit_transition& change) {
@@ -171,10 +154,7 @@ circuit_breaker_stats shared_circuit_actor::stats() const {
 }
 
 void shared_circuit_actor::on_exit() {
-  for (const auto& [address, key] : keys_)
-    compat::unwatch(this, address);
-  keys_.clear();
-  addresses_.clear();
+  nodes_.forget_all(this);
 }
 
 } // namespace bulwark

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "bulwark/node_table.hpp"
 #include "bulwark/protocol.hpp"
 #include "bulwark/shared_circuit.hpp"
 #include "bulwark/subscribers.hpp"
@@ -7,7 +8,6 @@
 #include <caf/all.hpp>
 
 #include <string>
-#include <unordered_map>
 
 namespace bulwark {
 
@@ -36,9 +36,7 @@ protected:
 private:
   settings self_;
   shared_circuit core_;
-  std::unordered_map<caf::actor_addr, node_key> keys_;
-  std::unordered_map<node_key, caf::actor_addr> addresses_;
-  node_key last_key_ = 0;
+  node_table nodes_;
   std::uint64_t transitions_ = 0;
   subscribers subscribers_;
   instant armed_ = end_of_time;

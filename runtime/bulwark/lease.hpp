@@ -68,6 +68,9 @@ struct sharing_policy {
 /// What is out of range, each field with its path "sharing.<field>".
 policy_mistakes find_mistakes(const sharing_policy& policy);
 
+/// A node, as the owner of a shared part numbers those that use it.
+using node_key = std::uint64_t;
+
 /// Which of a holder's reports a message is, or answers.
 struct lease_stamp {
   std::uint64_t session = 0; ///< Rises with each beginning of a lease; 0: none.

@@ -25,9 +25,6 @@
 
 namespace bulwark {
 
-/// Given out by the shell, one for each node.
-using node_key = std::uint64_t;
-
 struct shared_bulkhead_effects {
   virtual void grant(node_key node, const share_grant& grant) = 0;
 

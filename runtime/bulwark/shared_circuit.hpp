@@ -27,8 +27,6 @@
 
 namespace bulwark {
 
-using node_key = std::uint64_t;
-
 struct shared_circuit_effects {
   virtual void say(node_key node, const circuit_word& word) = 0;
 
