@@ -16,7 +16,7 @@ namespace bulwark {
 
 /// What a circuit_breaker_actor has when another node owns its circuit: carries its share's reports
 /// and words, and its supervisors' questions while the owner decides.
-class circuit_delegate : private circuit_share_effects {
+class circuit_delegate final : private circuit_share_effects {
 public:
   using policy_handler = std::function<void(const circuit_breaker_limits&)>;
   using asker = std::pair<probe_request, caf::strong_actor_ptr>;

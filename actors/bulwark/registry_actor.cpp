@@ -20,7 +20,7 @@ caf::behavior registry_actor::make_behavior() {
   compat::ignore_errors(this);
   compat::set_down_handler(this, [this](const caf::down_msg& down) { on_down(down); });
   return {
-      [this](attach_atom, const part_info& part) { attach(part); },
+      [this](attach_atom, const part_info& part) { take_in(part); },
       [this](list_atom) {
         std::vector<part_info> result;
         for (const auto& [address, part] : parts_)
@@ -67,7 +67,7 @@ bool registry_actor::is_part(const caf::strong_actor_ptr& whom) const {
   return whom && parts_.count(caf::actor_cast<caf::actor_addr>(whom)) > 0;
 }
 
-void registry_actor::attach(const part_info& part) {
+void registry_actor::take_in(const part_info& part) {
   const auto strong = caf::actor_cast<caf::strong_actor_ptr>(part.address);
   if (!strong)
     return; // it has ended

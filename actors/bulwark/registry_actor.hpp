@@ -46,7 +46,7 @@ private:
   bool finish_work_ = false;                     // before they end
 
   [[nodiscard]] bool is_part(const caf::strong_actor_ptr& whom) const;
-  void attach(const part_info& part);
+  void take_in(const part_info& part);
   caf::response_promise collect(const std::string* only);
   template <class Stats>
   void add(const stats_request& request, const caf::actor_addr& from, const Stats& stats,

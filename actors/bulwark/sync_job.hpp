@@ -100,7 +100,7 @@ private:
       if (thrown_)
         promise_.set_exception(thrown_);
       else if constexpr (std::is_void_v<R>)
-        promise_.set_value();
+        promise_.set_value(); // NOLINT(bugprone-branch-clone): for void the next is the same
       else if constexpr (std::is_reference_v<R>)
         promise_.set_value(static_cast<R>(**result_));
       else

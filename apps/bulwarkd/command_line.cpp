@@ -76,7 +76,7 @@ private:
   static std::string describe(const caf::error& why) {
     if (why == caf::sec::cannot_open_file)
       return "can't be read";
-    const auto context = why.context();
+    const auto& context = why.context();
     if (context.match_elements<std::int32_t, std::int32_t>())
       return fmt::format("line {}, column {}: {}", context.get_as<std::int32_t>(0),
                          context.get_as<std::int32_t>(1),

@@ -9,6 +9,7 @@
 #include <cstdlib>
 #include <stdexcept>
 #include <thread>
+#include <tuple>
 
 namespace apps {
 
@@ -28,7 +29,7 @@ void reset_connection(const httplib::Request& request) {
       continue;
     sockaddr nobody{};
     nobody.sa_family = AF_UNSPEC;
-    ::connect(fd, &nobody, sizeof nobody);
+    std::ignore = ::connect(fd, &nobody, sizeof nobody);
     return;
   }
 }

@@ -93,6 +93,7 @@ public:
     using response = decltype(bulwark::compat::request(self_, caf::actor_cast<caf::actor>(whom),
                                                        Ts{content}...));
     std::vector<response> under_way;
+    under_way.reserve(static_cast<std::size_t>(how_many));
     for (int i = 0; i < how_many; ++i)
       under_way.push_back(
           bulwark::compat::request(self_, caf::actor_cast<caf::actor>(whom), Ts{content}...));
