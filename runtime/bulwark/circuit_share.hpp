@@ -20,6 +20,9 @@
 /// | can't be reached: local  | goes on from where it is, by its own rules                      |
 /// | fail_open, fail_closed   | disabled, forced_open                                           |
 /// | was never reached        | decides itself; with fail_closed forced_open after a lease      |
+///
+/// What an operator says at a node goes to the owner, for all. While there is none it holds at the node
+/// alone, until the owner's first word.
 
 namespace bulwark {
 

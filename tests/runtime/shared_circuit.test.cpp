@@ -124,6 +124,20 @@ TEST_CASE(
   }
 }
 
+TEST_CASE("what an operator said at a node while the owner was away ends when it is back [D18]",
+          "[shared_circuit]") {
+  node_fixture n;
+  const auto by_hand = GENERATE(circuit_state::forced_open, circuit_state::disabled);
+  if (by_hand == circuit_state::forced_open)
+    n.own.force_open(n.now);
+  else
+    n.own.disable(n.now);
+  n.share.on_change(n.now);
+  n.say(1, circuit_state::closed, 1);
+  // Else nobody could: whoever says it here from now on says it to the owner, whose circuit is closed.
+  CHECK(n.own.state() == circuit_state::closed);
+}
+
 TEST_CASE("a lease ends a 64th before its time for clocks do not run alike [D13]", "[lease]") {
   const instant start{1h};
   lease held;
