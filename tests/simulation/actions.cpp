@@ -199,10 +199,7 @@ void world::crash(std::uint32_t index, random_stream& chance) {
   nodes_[index] = nullptr;
   if (index != 0 && nodes_[0] && !silent)
     at(now_ + static_cast<moment>(chance.unit() * double(told_within.count())), nodes_[0]->here(),
-       [this, incarnation] {
-         if (auto* o = owner())
-           o->lose(incarnation);
-       });
+       [this, index, incarnation] { node_lost(index, incarnation); });
   at(now_ + told_within.count() + times(with.tempo, 0.1, 50, chance).count(),
      {.process = ~std::uint32_t{0}, .incarnation = 0}, [this, index] { start_node(index); });
 }

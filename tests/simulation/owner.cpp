@@ -1,6 +1,7 @@
 #include "simulation/world.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace bulwark_simulation {
 
@@ -59,7 +60,14 @@ void owner_parts::probe(place from, std::uint64_t number, timespan hold_for) {
 }
 
 void owner_parts::outcome(const permit& held, std::optional<bool> failed) {
+  const auto& all = circuit.circuit();
+  const auto before = std::pair{all.generation(), all.successes()};
+  const auto doubled = !outcomes.emplace(held.generation, held.probe).second;
   circuit.on_outcome(held, failed, home.now());
+  if (doubled && before != std::pair{all.generation(), all.successes()})
+    home.all.violated("a probe's outcome counts twice", "probe {}", held.probe);
+  if (held.generation != before.first && before != std::pair{all.generation(), all.successes()})
+    home.all.violated("an outdated outcome counts", "probe {}", held.probe);
   after_circuit();
 }
 
@@ -116,7 +124,18 @@ void owner_parts::say(node_key key, const circuit_word& word) {
     if (p == nullptr || p->circuits.size() < 2)
       return;
     auto& part = *p->circuits[1];
+    const auto overtaken = part.share->leased() && word.answers.session == part.heard_session
+                           && word.number < part.heard_word;
+    const auto before = part.core.generation();
     part.share->on_word(word, p->now());
+    if (overtaken && part.core.generation() != before)
+      w->violated("a node follows a word that a later one has overtaken", "node {}", p->index);
+    if (part.share->leased()) {
+      part.heard_word = word.answers.session == part.heard_session
+                            ? std::max(part.heard_word, word.number)
+                            : word.number;
+      part.heard_session = word.answers.session;
+    }
     part.after_event();
   });
 }
@@ -126,8 +145,14 @@ void owner_parts::after_bulkhead() {
   for (auto i = sessions.begin(); i != sessions.end();) {
     const auto key = keys.find(i->first);
     if (key != keys.end() && !bulkhead.knows(key->second)) { // silent for too long
-      if (auto* node = all.there(nodes.at(key->second)))
+      if (auto* node = all.there(nodes.at(key->second))) {
+        const auto& part = *node->bulkheads[1];
+        if (part.share->state() == bulkhead_share::mode::leased && node->session == i->second
+            && part.view.until() > node->now())
+          all.violated("a lease ends at its owner first", "node {}: {} too soon", node->index,
+                       to_text(part.view.until() - node->now()));
         node->count_no_more();
+      }
       i = sessions.erase(i);
     } else {
       ++i;

@@ -89,12 +89,13 @@ plan make_plan(std::uint64_t seed) {
 
 std::string to_string(feature which) {
   static constexpr std::array names{
-      "shared parts",    "remote calls",    "functions",      "drifting clocks",
-      "late timers",     "slow mail",       "loss",           "doubling",
-      "reordering",      "cut lines",       "broken lines",   "pauses",
-      "crashes",         "owner crashes",   "policy changes", "operators",
-      "cancels",         "floods",          "ending guards",  "ending parts",
-      "failing targets", "hanging targets", "dying targets",  "lying targets"};
+      "shared parts",    "remote calls",    "statistics",      "functions",
+      "drifting clocks", "late timers",     "slow mail",       "loss",
+      "doubling",        "reordering",      "cut lines",       "broken lines",
+      "pauses",          "crashes",         "owner crashes",   "policy changes",
+      "operators",       "cancels",         "floods",          "ending guards",
+      "ending parts",    "failing targets", "hanging targets", "dying targets",
+      "lying targets"};
   static_assert(names.size() == static_cast<std::size_t>(feature::count_));
   return names.at(static_cast<std::size_t>(which));
 }

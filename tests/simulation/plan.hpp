@@ -21,6 +21,7 @@ namespace bulwark_simulation {
 enum class feature : std::uint8_t {
   shared_parts, ///< A bulkhead and a circuit breaker that all nodes use.
   remote_calls, ///< Guards whose target is a guard of node 0.
+  statistics,   ///< Node 0 asks the registries of the others.
   functions,    ///< Calls that keep their worker until they return.
   drifting_clocks,
   late_timers,

@@ -24,6 +24,8 @@ process::process(world& w, std::uint32_t i, std::uint32_t life, const local_cloc
   }
   if (index == 0 && parts == 2)
     owner = std::make_unique<owner_parts>(*this);
+  if (index == 0 && all.with.has(feature::statistics))
+    registry = std::make_unique<registry_part>(*this);
   guards.resize(all.with.guards);
   for (std::uint32_t each = 0; each < guards.size(); ++each)
     add_guard(each);
@@ -77,6 +79,9 @@ void process::wake(actor whom) {
     owner->bulkhead_armed = end_of_time;
     owner->bulkhead.on_tick(now());
     owner->after_bulkhead();
+  } else if (whom == registry_actor) {
+    registry->armed = end_of_time;
+    registry->after_event();
   } else if (whom == shared_circuit_owner) {
     owner->circuit_armed = end_of_time;
     owner->circuit.on_tick(now());
@@ -115,6 +120,7 @@ void process::end_guard(std::uint32_t which, bool finish) {
 /// It has ended, and what watches it is told; another takes its place.
 void process::bury(guard& whom) {
   whom.ended = true;
+  ended_figures += {.calls = whom.core.books().calls, .latency = whom.core.books().latency};
   if (whom.bulkhead)
     post(whom.me(), whom.bulkhead->me(), [part = whom.bulkhead, id = whom.id] {
       if (!part->ended)

@@ -31,8 +31,11 @@ world::world(const plan& p, bool keeps_timeline) : with(p), keeps_timeline_(keep
   shared_circuit_policy = any_circuit(with.tempo, chance);
   for (std::uint32_t i = 0; i < with.nodes; ++i) {
     auto drawn = stream_of(with.seed, 4, i);
-    // Two clocks differ by less than the 64th that leases allow for.
-    const auto drift = with.has(feature::drifting_clocks) ? (drawn.unit() - 0.5) / 70 : 0;
+    // Two clocks differ by less than the 64th that leases allow for, most often by almost as much.
+    const auto most = with.has(feature::drifting_clocks) ? 1.0 / 130 : 0;
+    const auto drift = happens(drawn, 0.3)   ? (2 * drawn.unit() - 1) * most
+                       : happens(drawn, 0.5) ? most
+                                             : -most;
     clocks_.emplace_back(static_cast<moment>(drawn.next() % 1'000'000'000'000'000), drift);
     lines_.push_back({.chance = stream_of(with.seed, 5, i)});
   }
@@ -111,6 +114,10 @@ void world::connect(std::uint32_t index, moment when) {
     l.up = true;
     auto& p = *nodes_[index];
     say(p, "is connected");
+    at(now_, nodes_[0]->here(), [this, index] {
+      if (auto& registry = nodes_[0]->registry; registry && index != 0 && lines_[index].up)
+        registry->connected(index);
+    });
     if (p.bulkheads.size() < 2)
       return;
     p.bulkheads[1]->share->on_line(true, p.now());
@@ -134,11 +141,17 @@ void world::disconnect(std::uint32_t index, timespan told_within) {
   if (p == nullptr)
     return;
   if (nodes_[0])
-    at(now_ + some(), nodes_[0]->here(), [this, incarnation = p->incarnation] {
-      if (auto* o = owner())
-        o->lose(incarnation);
-    });
+    at(now_ + some(), nodes_[0]->here(),
+       [this, index, incarnation = p->incarnation] { node_lost(index, incarnation); });
   at(now_ + some(), p->here(), [this, index] { told_of_loss(*nodes_[index]); });
+}
+
+/// Node 0 is told.
+void world::node_lost(std::uint32_t index, std::uint32_t incarnation) {
+  if (auto* o = owner())
+    o->lose(incarnation);
+  if (auto& registry = nodes_[0]->registry)
+    registry->lost(index);
 }
 
 void world::told_of_loss(process& p) {
@@ -174,6 +187,8 @@ void world::mend() {
       each->change_target(target, mood::healthy);
   // Longer than anything that was drawn: pauses, absences, deadlines, waits.
   run_until(now_ + span(300) + 3 * longest_lease().count());
+  if (with.has(feature::statistics)) // a question that was lost is asked again after ten seconds
+    run_until(now_ + timespan{11s}.count());
   for (auto& each : nodes_) {
     if (!each || !result.wrong.empty())
       continue;
@@ -207,10 +222,14 @@ void world::check_the_end() {
         part->core.recall_all();
         part->after_event();
       }
-  run_until(now_ + 2 * some);
+  if (auto& registry = nodes_[0]->registry; registry && result.wrong.empty())
+    registry->read();
+  run_until(now_ + 2 * some + timespan{2s}.count());
   for (auto& each : nodes_)
     if (result.wrong.empty())
       check_node(*each);
+  if (auto& registry = nodes_[0]->registry; registry && result.wrong.empty())
+    registry->check_the_end();
 }
 
 void world::check_that_it_serves(guard& g) {

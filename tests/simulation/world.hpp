@@ -4,6 +4,7 @@
 #include "bulwark/bulkhead_share.hpp"
 #include "bulwark/circuit_breaker.hpp"
 #include "bulwark/circuit_share.hpp"
+#include "bulwark/cluster_statistics.hpp"
 #include "bulwark/shared_bulkhead.hpp"
 #include "bulwark/shared_circuit.hpp"
 #include "bulwark/supervisor.hpp"
@@ -20,6 +21,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -39,6 +41,7 @@ struct bulkhead_part;
 struct circuit_part;
 struct guard;
 struct owner_parts;
+struct registry_part;
 
 /// The actors of a process, each with a mailbox: messages from one to another keep their order.
 enum actor : std::uint32_t {
@@ -49,8 +52,9 @@ enum actor : std::uint32_t {
   shared_circuit_owner = 6,
   first_target = 7,
   front_door = 9,
-  first_guard = 10,
-  actor_count = 14,
+  registry_actor = 10,
+  first_guard = 11,
+  actor_count = 15,
 };
 
 /// Who made a call: a caller in the process, or a guard of another node.
@@ -187,6 +191,8 @@ struct circuit_part : private circuit_observer, private circuit_share_effects {
   std::map<std::uint64_t, question> asked; // the owner
   std::map<std::uint64_t, std::pair<permit, holder_id>> given;
   std::uint64_t last_question = 0;
+  std::uint64_t heard_session = 0; // of the owner's last word, and its number
+  std::uint64_t heard_word = 0;
   std::uint64_t generation_before = 0;
   std::uint32_t probes_before = 0;
   circuit_state state_before = circuit_state::closed;
@@ -224,6 +230,8 @@ struct owner_parts : private shared_bulkhead_effects,
   std::map<std::uint32_t, std::uint64_t> sessions; // of incarnations, as heard
   node_key last_key = 0;
   std::uint64_t generation_before = 0;
+  std::set<std::pair<std::uint64_t, std::uint64_t>>
+      outcomes; // generation and probe, that were told
 
   explicit owner_parts(process& home);
 
@@ -241,6 +249,25 @@ private:
   void grant(node_key node, const share_grant& grant) override;
   void say(node_key node, const circuit_word& word) override;
   void on_transition(const circuit_transition& change) override;
+};
+
+/// The registry of node 0, which asks those of the others.
+struct registry_part {
+  process& home;
+  cluster_statistics core;
+  instant armed = end_of_time;
+  bool answered = false; // the last reader
+
+  explicit registry_part(process& home);
+
+  void connected(std::uint32_t node);
+  void lost(std::uint32_t node);
+  void after_event();
+  void read();
+  void check_the_end();
+
+private:
+  void check();
 };
 
 /// A process on a node, from its start to its end.
@@ -264,6 +291,8 @@ struct process {
   std::vector<std::unique_ptr<circuit_part>> circuits;
   std::vector<std::unique_ptr<guard>> guards;
   std::unique_ptr<owner_parts> owner;
+  std::unique_ptr<registry_part> registry;
+  guard_figures ended_figures;                                // of guards that have ended
   std::vector<std::unique_ptr<bulkhead_part>> dead_bulkheads; // messages may still name them
   std::vector<std::unique_ptr<circuit_part>> dead_circuits;
   std::vector<std::unique_ptr<guard>> dead_guards;
@@ -277,6 +306,7 @@ struct process {
   process(world& all, std::uint32_t index, std::uint32_t incarnation, const local_clock& clock);
 
   [[nodiscard]] instant now() const;
+  [[nodiscard]] guard_figures figures() const;
   [[nodiscard]] place here() const { return {index, incarnation}; }
 
   /// A message from one actor of the process to another.
@@ -385,6 +415,12 @@ public:
     if (keeps_timeline_)
       note(fmt::format("node {}", where.index), fmt::format(text, values...));
   }
+  /// What is too large for a message: as long as the world is.
+  std::size_t keep(guard_figures figures) {
+    kept_.push_back(std::move(figures));
+    return kept_.size() - 1;
+  }
+  [[nodiscard]] const guard_figures& kept(std::size_t which) const { return kept_[which]; }
   void mix(std::uint64_t value) noexcept {
     result.fingerprint = (result.fingerprint ^ value) * 0x9e3779b97f4a7c15U;
   }
@@ -397,6 +433,7 @@ private:
   std::vector<std::unique_ptr<process>> nodes_;
   std::vector<line> lines_;
   std::uint32_t last_incarnation_ = 0;
+  std::deque<guard_figures> kept_;
 
   void note(const std::string& where, const std::string& what);
   bool step(moment until);
@@ -405,6 +442,7 @@ private:
   void connect(std::uint32_t index, moment when);
   void disconnect(std::uint32_t index, timespan told_within);
   void told_of_loss(process& node);
+  void node_lost(std::uint32_t index, std::uint32_t incarnation);
 
   void apply(const action& what);
   void apply_to_node(const action& what, process& node);
