@@ -2,6 +2,7 @@
 #include "bulwark/bulkhead_actor.hpp"
 
 #include "bulwark/supervisor_actor.hpp"
+#include "bulwark/with_memory.hpp"
 
 #include <exception>
 #include <stdexcept>
@@ -228,6 +229,26 @@ caf::result<caf::message> bulkhead_actor::execute(const work& job, timespan time
   return carry(caf::make_message(execute_atom_v, pool_, timeout, job));
 }
 
+namespace {
+
+caf::message failure(const char* why) {
+  return with_memory(
+      [why] { return caf::make_message(caf::make_error(caf::sec::runtime_error, why)); });
+}
+
+// On a thread that nobody looks after: an exception would end the process.
+caf::message result_of(const std::function<caf::message()>& run) {
+  try {
+    return run();
+  } catch (const std::exception& error) {
+    return failure(error.what());
+  } catch (...) {
+    return failure("unknown exception");
+  }
+}
+
+} // namespace
+
 caf::behavior worker_pool_actor(caf::event_based_actor* self,
                                 std::shared_ptr<worker_pool> threads) {
   return {
@@ -237,16 +258,8 @@ caf::behavior worker_pool_actor(caf::event_based_actor* self,
         const auto& element = *self->current_mailbox_element();
         auto answer = [job, to = element.sender, id = element.mid.response_id(),
                        from = caf::strong_actor_ptr{self->ctrl()}] {
-          caf::message result;
-          try {
-            result = (*job.run)();
-          } catch (const std::exception& error) {
-            result = caf::make_message(caf::make_error(caf::sec::runtime_error, error.what()));
-          } catch (...) {
-            result =
-                caf::make_message(caf::make_error(caf::sec::runtime_error, "unknown exception"));
-          }
-          compat::deliver(to, from, id, std::move(result), nullptr);
+          const auto result = result_of(*job.run);
+          with_memory([&] { compat::deliver(to, from, id, result, nullptr); });
         };
         try {
           threads->submit(std::move(answer));

@@ -25,12 +25,17 @@ public:
     const auto number = ++last_round_;
     auto& open = rounds_[number];
     open.done = std::move(done);
-    for (const auto& address : asked) {
-      if (auto to = caf::actor_cast<caf::strong_actor_ptr>(address)) {
-        open.missing.insert(address);
-        compat::deliver(to, caf::strong_actor_ptr{self->ctrl()}, caf::make_message_id(),
-                        caf::make_message(question(number)), self->context());
+    try {
+      for (const auto& address : asked) {
+        if (auto to = caf::actor_cast<caf::strong_actor_ptr>(address)) {
+          open.missing.insert(address);
+          compat::deliver(to, caf::strong_actor_ptr{self->ctrl()}, caf::make_message_id(),
+                          caf::make_message(question(number)), self->context());
+        }
       }
+    } catch (...) { // memory: who wasn't asked won't answer
+      rounds_.erase(number);
+      throw;
     }
     close_if_complete(number);
   }

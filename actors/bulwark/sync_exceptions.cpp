@@ -1,6 +1,7 @@
 #include "bulwark/sync_exceptions.hpp"
 
 #include "bulwark/protocol.hpp"
+#include "bulwark/with_memory.hpp"
 
 #include <caf/sec.hpp>
 
@@ -50,8 +51,9 @@ void know_types() {
 carried_error::carried_error(caf::error reason)
     : std::runtime_error(caf::to_string(reason)), error_carrier(std::move(reason)) {}
 
-caf::error to_error(const std::exception_ptr& thrown) {
-  know_types();
+namespace {
+
+caf::error error_of(const std::exception_ptr& thrown) {
   try {
     std::rethrow_exception(thrown);
   } catch (const error_carrier& known) {
@@ -69,6 +71,16 @@ caf::error to_error(const std::exception_ptr& thrown) {
   } catch (...) {
     return caf::make_error(caf::sec::runtime_error, to_text(thrown));
   }
+}
+
+} // namespace
+
+// Who asks has a permit to give back, whatever happens.
+caf::error to_error(const std::exception_ptr& thrown) {
+  return with_memory([&] {
+    know_types();
+    return error_of(thrown);
+  });
 }
 
 std::string to_text(const std::exception_ptr& thrown) {

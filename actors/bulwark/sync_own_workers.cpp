@@ -1,6 +1,7 @@
 #include "bulwark/sync_own_workers.hpp"
 
 #include "bulwark/exceptions.hpp"
+#include "bulwark/with_memory.hpp"
 
 #include <utility>
 
@@ -9,6 +10,19 @@ namespace bulwark::sync {
 namespace {
 
 constexpr holder_id only_holder = 1;
+
+// Room for one more: what has been decided is not given up for want of memory.
+template <class T>
+void make_room(std::vector<T>& list) {
+  with_memory([&] { list.reserve(list.size() + 1); });
+}
+
+template <class Error>
+std::exception_ptr refusal(errc why, const std::string& part, timespan elapsed = timespan{0}) {
+  return with_memory([&] {
+    return std::make_exception_ptr(Error{why, {.part = part, .elapsed = elapsed}});
+  });
+}
 
 } // namespace
 
@@ -41,7 +55,14 @@ void own_workers::submit(job_ptr what) {
   waiting_.emplace(ticket, waiter{std::move(what), clock::time_point{due.time_since_epoch()}});
   ++books_.calls;
   ++books_.in_flight;
-  core_.ask(only_holder, ticket);
+  try {
+    core_.ask(only_holder, ticket);
+  } catch (const std::bad_alloc&) { // nothing has changed there
+    waiting_.erase(ticket);
+    --books_.calls;
+    --books_.in_flight;
+    throw;
+  }
   auto wanted = take_wishes();
   const auto is_first = waiting_.size() == 1;
   lock.unlock();
@@ -65,7 +86,7 @@ void own_workers::work_on(const job_ptr& what) {
 // A permit comes home: the next one's turn.
 own_workers::wishes own_workers::end_of_job() {
   --books_.in_flight;
-  core_.give_back(only_holder, 1);
+  give_back(1);
   return take_wishes();
 }
 
@@ -79,16 +100,19 @@ void own_workers::told() {
 
 void own_workers::fulfil(wishes wanted) {
   for (auto& [what, why] : wanted.refuse)
-    what->refuse(std::make_exception_ptr(bulkhead_error{why, {.part = name_}}));
+    what->refuse(refusal<bulkhead_error>(why, name_));
   // By index: where a thread is not to be had, it is the next one's turn at once.
   for (std::size_t i = 0; i < wanted.start.size(); ++i) {
     const auto what = std::move(wanted.start[i]);
     try {
       pool_.submit([this, what] { work_on(what); });
     } catch (...) {
-      const auto more = give_up_start();
-      wanted.start.insert(wanted.start.end(), more.begin(), more.end());
-      what->refuse(std::current_exception());
+      const auto why = std::current_exception();
+      for (const auto& more : give_up_start()) {
+        make_room(wanted.start);
+        wanted.start.push_back(more);
+      }
+      what->refuse(why);
       told();
     }
   }
@@ -117,8 +141,8 @@ void own_workers::watch_queue() {
       ++books_.timed_out;
       ++untold_;
       lock.unlock();
-      late.mapped().what->refuse(std::make_exception_ptr(timeout_error{
-          errc::timed_out, {.part = name_, .elapsed = *core_.policy().queue_timeout}}));
+      late.mapped().what->refuse(
+          refusal<timeout_error>(errc::timed_out, name_, *core_.policy().queue_timeout));
       told();
       lock.lock();
     }
@@ -127,9 +151,18 @@ void own_workers::watch_queue() {
 
 // -- the core's wishes, under the lock ----------------------------------------------------
 
+/// The permits are back in any case; whose turn it is then is looked at until there is memory for it.
+void own_workers::give_back(std::uint32_t permits) {
+  try {
+    core_.give_back(only_holder, permits);
+  } catch (const std::bad_alloc&) {
+    with_memory([this] { core_.hand_on(true); });
+  }
+}
+
 own_workers::wishes own_workers::take_wishes() {
   while (unasked_ > 0 || !recalls_.empty()) {
-    core_.give_back(only_holder, std::exchange(unasked_, 0));
+    give_back(std::exchange(unasked_, 0));
     for (auto round : std::exchange(recalls_, {}))
       core_.on_recalled(only_holder, round, 0);
   }
@@ -138,16 +171,19 @@ own_workers::wishes own_workers::take_wishes() {
 
 void own_workers::grant(holder_id, ticket_id ticket, std::uint32_t extra, bool) {
   unasked_ += extra;
+  make_room(wishes_.start);
   wishes_.start.push_back(std::move(waiting_.extract(ticket).mapped().what));
 }
 
 void own_workers::refuse(holder_id, ticket_id ticket, errc why) {
   --books_.in_flight;
   ++books_.rejected;
+  make_room(wishes_.refuse);
   wishes_.refuse.emplace_back(std::move(waiting_.extract(ticket).mapped().what), why);
 }
 
 void own_workers::recall(holder_id, std::uint64_t round) {
+  make_room(recalls_);
   recalls_.push_back(round);
 }
 

@@ -60,6 +60,7 @@ private:
   worker_pool pool_;
   std::thread timer_; // only where there is a queue_timeout
 
+  void give_back(std::uint32_t permits);
   wishes take_wishes();
   void fulfil(wishes wanted);
   void work_on(const job_ptr& what);

@@ -1,11 +1,14 @@
 #include "bulwark/timeout_manager_actor.hpp"
 
 #include "bulwark/supervisor_actor.hpp"
+#include "bulwark/with_memory.hpp"
 
 #include <algorithm>
 #include <utility>
 
 // Longer than 200 lines: timers, calls that it carries, and the end of both.
+//
+// Where memory is refused it tries again: without it no deadline of the node would ever come.
 
 namespace bulwark {
 
@@ -33,12 +36,10 @@ caf::behavior timeout_manager_actor::make_behavior() {
       },
       [this](cancel_atom, std::uint64_t id) { return cancel(id); },
       [this](run_atom, const caf::actor& target, timespan timeout, const caf::message& content) {
-        return compat::forward(this, supervisor(),
-                               caf::make_message(run_atom_v, target, timeout, content));
+        return run(target, timeout, content);
       },
       [this](call_atom, const caf::actor& target, const caf::message& content) {
-        return compat::forward(this, supervisor(),
-                               caf::make_message(run_atom_v, target, default_timeout, content));
+        return run(target, default_timeout, content);
       },
       [this](const stats_request& request, const caf::actor_addr& from, const guard_stats& said) {
         if (supervisor_ && from == supervisor_)
@@ -46,13 +47,18 @@ caf::behavior timeout_manager_actor::make_behavior() {
         gathering_.answered(request.round, from);
       },
       [this](get_stats_atom) {
-        auto promise = make_response_promise();
-        gather([this, promise]() mutable { promise.deliver(stats()); });
-        return promise;
+        return with_memory([this] {
+          auto promise = make_response_promise();
+          gather([this, promise]() mutable { promise.deliver(stats()); });
+          return promise;
+        });
       },
       [this](const stats_request& request) {
-        auto asker = current_sender();
-        gather([this, request, asker] { compat::tell(asker, request, address(), stats()); });
+        with_memory([&] {
+          gather([this, request, asker = current_sender()] {
+            compat::tell(asker, request, address(), stats());
+          });
+        });
       },
       [this](shutdown_atom) { return shut_down(false); },
       [this](shutdown_atom, bool wait) { return shut_down(wait); },
@@ -65,23 +71,27 @@ void timeout_manager_actor::wake(const wake_request& request) {
   const auto& from = current_sender();
   if (!from)
     return; // nobody to wake
-  auto& entry = wake_ups_[from->id()];
-  if (!entry)
-    entry = std::make_unique<timer>();
-  entry->receiver = caf::actor_cast<caf::weak_actor_ptr>(from);
-  entry->whom = from->id();
-  entry->content = caf::make_message(wake_up_atom_v);
-  insert(*entry, instant{request.at});
+  auto& entry = with_memory([&]() -> timer& {
+    auto content = caf::make_message(wake_up_atom_v);
+    auto known = wake_ups_.find(from->id());
+    if (known == wake_ups_.end())
+      known = wake_ups_.emplace(from->id(), std::make_unique<timer>()).first;
+    known->second->content = std::move(content);
+    return *known->second;
+  });
+  entry.receiver = caf::actor_cast<caf::weak_actor_ptr>(from);
+  entry.whom = from->id();
+  insert(entry, instant{request.at});
 }
 
 std::uint64_t timeout_manager_actor::schedule(timespan delay, const caf::message& content) {
   const auto id = ++counts_.scheduled;
-  auto& entry = messages_[id];
-  entry = std::make_unique<timer>();
-  entry->receiver = caf::actor_cast<caf::weak_actor_ptr>(current_sender());
-  entry->content = content;
-  entry->id = id;
-  insert(*entry, saturating_add(now(), std::max(delay, timespan{0})));
+  auto& entry = with_memory(
+      [&]() -> timer& { return *messages_.emplace(id, std::make_unique<timer>()).first->second; });
+  entry.receiver = caf::actor_cast<caf::weak_actor_ptr>(current_sender());
+  entry.content = content;
+  entry.id = id;
+  insert(entry, saturating_add(now(), std::max(delay, timespan{0})));
   return id;
 }
 
@@ -98,8 +108,8 @@ bool timeout_manager_actor::cancel(std::uint64_t id) {
 
 void timeout_manager_actor::insert(timer& entry, instant due) {
   wheel_.cancel(entry);
-  if (wheel_.insert(entry, due))
-    arm();
+  if (with_memory([&] { return wheel_.insert(entry, due); }))
+    with_memory([this] { arm(); });
   if (wheel_.size() >= sweep_at_)
     sweep();
 }
@@ -121,23 +131,25 @@ void timeout_manager_actor::arm() {
   const auto next = wheel_.next();
   if (next >= armed_)
     return;
+  auto alarm = compat::schedule(this, caf::actor_clock::time_point{next.time_since_epoch()},
+                                [this] { on_alarm(); });
   alarm_.dispose();
+  alarm_ = std::move(alarm);
   armed_ = next;
-  alarm_ = compat::schedule(this, caf::actor_clock::time_point{next.time_since_epoch()},
-                            [this] { on_alarm(); });
 }
 
 void timeout_manager_actor::on_alarm() {
   ++counts_.wake_ups;
   armed_ = end_of_time;
   wheel_.expire(now(), [this](wheel_entry& due) { fire(static_cast<timer&>(due)); });
-  arm();
+  with_memory([this] { arm(); });
 }
 
 void timeout_manager_actor::fire(timer& due) {
   ++counts_.fired;
   if (auto receiver = caf::actor_cast<caf::strong_actor_ptr>(due.receiver))
-    compat::deliver(receiver, ctrl(), caf::make_message_id(), std::move(due.content), context());
+    with_memory(
+        [&] { compat::deliver(receiver, ctrl(), caf::make_message_id(), due.content, context()); });
   if (due.id != 0)
     messages_.erase(due.id);
   else
@@ -151,14 +163,23 @@ void timeout_manager_actor::disarm() {
 
 // -- calls ----------------------------------------------------------------------------------
 
+caf::result<caf::message> timeout_manager_actor::run(const caf::actor& target, timespan timeout,
+                                                     const caf::message& content) {
+  return with_memory([&] {
+    return compat::forward(this, supervisor(),
+                           caf::make_message(run_atom_v, target, timeout, content));
+  });
+}
+
 caf::actor timeout_manager_actor::supervisor() {
   if (!supervisor_) {
-    supervisor_ = spawn<supervisor_actor>(supervisor_actor::settings{
+    caf::actor made = spawn<supervisor_actor>(supervisor_actor::settings{
         .name = name_,
         .timeout_manager = caf::strong_actor_ptr{ctrl()},
         .registry = caf::weak_actor_ptr{ctrl()}, // its farewell comes to us
     });
-    compat::watch(this, supervisor_);
+    compat::watch(this, made);
+    supervisor_ = std::move(made);
   }
   return supervisor_;
 }

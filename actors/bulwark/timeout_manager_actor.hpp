@@ -61,6 +61,8 @@ private:
   void sweep();
   void insert(timer& entry, instant due);
   void wake(const wake_request& request);
+  caf::result<caf::message> run(const caf::actor& target, timespan timeout,
+                                const caf::message& content);
   std::uint64_t schedule(timespan delay, const caf::message& content);
   bool cancel(std::uint64_t id);
   void gather(std::function<void()> and_then);

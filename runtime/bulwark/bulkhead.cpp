@@ -1,6 +1,7 @@
 #include "bulwark/bulkhead.hpp"
 
 #include <algorithm>
+#include <new>
 #include <utility>
 
 namespace bulwark {
@@ -36,8 +37,9 @@ void bulkhead::ask(holder_id holder, ticket_id ticket) {
     hand_out({holder, ticket}); // the queue is empty: else nothing were free
     return;
   }
-  queue_.push_back({holder, ticket});
-  places_.emplace(queue_.back(), std::prev(queue_.end()));
+  std::list<waiter> last{{holder, ticket}}; // so that nothing has changed where memory is refused
+  places_.emplace(last.back(), last.begin());
+  queue_.splice(queue_.end(), last);
   recall_all();
   refuse_overflow();
 }
@@ -121,11 +123,15 @@ void bulkhead::change_policy(const bulkhead_policy& policy) {
 void bulkhead::hand_out(const waiter& to) {
   auto& held = leases_[to.holder];
   const auto unclaimed = free() - 1;
-  const auto keep = lease_extras_ && queue_.empty() && !shutting_down_;
+  auto keep = lease_extras_ && queue_.empty() && !shutting_down_;
+  try {
+    if (keep)
+      keepers_.insert(to.holder);
+  } catch (const std::bad_alloc&) {
+    keep = false; // it need not; what it asked for it gets
+  }
   // An even share of what is left: all of it for a lone holder, nothing where holders are many.
   const auto extra = keep ? unclaimed / static_cast<std::uint32_t>(leases_.size()) : 0;
-  if (keep)
-    keepers_.insert(to.holder);
   held.permits += 1 + extra;
   leased_ += 1 + extra;
   effects_.grant(to.holder, to.ticket, extra, keep);
@@ -144,6 +150,7 @@ void bulkhead::serve_if_handed_on() {
 void bulkhead::serve(std::uint64_t count) {
   for (; count > 0 && !queue_.empty() && free() > 0; --count) {
     auto next = queue_.front();
+    leases_[next.holder]; // what may be refused memory comes before all else
     queue_.pop_front();
     places_.erase(next);
     hand_out(next);
