@@ -79,7 +79,7 @@ void take_sample(course& run, bulwark::node& node, soak::load& work, clock_type:
 void print_progress(const course& run, const soak::faults& all, const options& wishes) {
   const auto& now = run.samples.back();
   fmt::print(stderr,
-             "soak: {:.0f} of {:.0f} s: {:.1f} MiB, {} descriptors, {} threads, p50 {}, p99 {}, "
+             "soak: {:.0f} of {:.0f} s: {:.2f} MiB, {} descriptors, {} threads, p50 {}, p99 {}, "
              "{:.0f} answers/s, {} faults, {} kills, {} imbalances\n",
              now.seconds, wishes.minutes * 60, static_cast<double>(now.used.memory) / 1024,
              now.used.descriptors, now.used.threads, bulwark::to_text(now.p50),

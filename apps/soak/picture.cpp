@@ -35,7 +35,9 @@ std::vector<panel> panels() {
   return {
       {"memory, MiB",
        {{"resident", "#0b57d0",
-         [](const sample& x) { return static_cast<double>(x.used.memory) / 1024; }}}},
+         [](const sample& x) { return static_cast<double>(x.used.memory) / 1024; }},
+        {"heap in use", "#b26a00",
+         [](const sample& x) { return static_cast<double>(x.used.heap) / 1024; }}}},
       {"descriptors and threads",
        {{"descriptors", "#0b57d0",
          [](const sample& x) { return static_cast<double>(x.used.descriptors); }},

@@ -12,10 +12,13 @@ namespace soak {
 /// What this process takes of the machine.
 struct resources {
   std::size_t memory = 0; ///< Resident, in KiB.
+  std::size_t heap = 0;   ///< In use of it, in KiB.
   std::size_t descriptors = 0;
   std::size_t threads = 0;
 };
 
+/// Gives memory that the heap has free back to the system first: else what is measured is the worst
+/// moment that there ever was, and not what is held.
 resources resources_now();
 
 /// One interval of the run.

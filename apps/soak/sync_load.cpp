@@ -34,6 +34,15 @@ public:
         retry_({.max_attempts = 3, .base_delay = 1ms}),
         chance_(seed) {}
 
+  /// Threads of timeout managers stay, as many as ever were busy at once: here a number that chance
+  /// won't exceed. Else it were a matter of luck when the last one is started.
+  void make_threads() {
+    for (auto i = 0; i < 16; ++i) {
+      try_one([this] { timeouts_.run(1ms, work_for, 50ms); });
+      try_one([] { bulwark::sync::wait_for(1ms, work_for, 50ms); });
+    }
+  }
+
   void make_one() {
     const auto chance = chance_.next();
     switch (chance % 6) {
@@ -58,6 +67,14 @@ public:
   }
 
 private:
+  template <class F>
+  static void try_one(F f) {
+    try {
+      f();
+    } catch (const bulwark::timeout_error&) {
+    }
+  }
+
   bulwark::sync::bulkhead pool_;
   bulwark::sync::circuit_breaker breaker_;
   bulwark::sync::timeout_manager timeouts_;
@@ -70,6 +87,7 @@ private:
 void call_synchronously(bulwark::node& node, ledger& books, const std::atomic<bool>& go_on,
                         std::uint64_t seed, const std::stop_token& stop) {
   calls all{node, seed};
+  all.make_threads();
   while (go_on && !stop.stop_requested()) {
     books.ask();
     auto error = false;
