@@ -61,11 +61,20 @@ inline bool fails_now() noexcept {
          && fails_at.fetch_sub(1, std::memory_order_relaxed) == 1;
 }
 
+/// Whether this allocation is the one that fails.
+inline bool refuses() noexcept {
+  if (!fails_now())
+    return false;
+  refused_depth = ::backtrace(refused_at, most_frames);
+  let_through = is_in_caf_alone();
+  return !let_through;
+}
+
 } // namespace bulwark_tests
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 void* operator new(std::size_t size) {
-  if (bulwark_tests::fails_now())
+  if (bulwark_tests::refuses())
     throw std::bad_alloc{};
   if (auto* result = std::malloc(size == 0 ? 1 : size))
     return result;
@@ -82,11 +91,7 @@ void operator delete(void* p, std::size_t) noexcept {
 extern "C" void* __libc_malloc(std::size_t size); // NOLINT(bugprone-reserved-identifier)
 
 extern "C" void* malloc(std::size_t size) {
-  if (!bulwark_tests::fails_now())
-    return __libc_malloc(size);
-  bulwark_tests::refused_depth = ::backtrace(bulwark_tests::refused_at, bulwark_tests::most_frames);
-  bulwark_tests::let_through = bulwark_tests::is_in_caf_alone();
-  return bulwark_tests::let_through ? __libc_malloc(size) : nullptr;
+  return bulwark_tests::refuses() ? nullptr : __libc_malloc(size);
 }
 #endif
 
