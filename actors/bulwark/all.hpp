@@ -17,3 +17,4 @@
 #include "bulwark/scoped_bulkhead.hpp"
 #include "bulwark/statistics.hpp"
 #include "bulwark/sync.hpp"
+#include "bulwark/with_memory.hpp"

@@ -1,3 +1,4 @@
+// Longer than 200 lines: what has been decided is carried out also where memory is short.
 #include "bulwark/sync_own_workers.hpp"
 
 #include "bulwark/exceptions.hpp"

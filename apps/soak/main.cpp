@@ -32,7 +32,7 @@ struct options {
   double minutes = 30;
   std::uint32_t interval = 5;
   std::uint32_t rate = 5000;
-  std::uint32_t kill_every = 15;
+  std::uint32_t kill_every = 60;
   std::uint64_t seed = 1;
   std::string svg;
 };
