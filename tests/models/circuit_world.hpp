@@ -9,13 +9,20 @@
 #include <chrono>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <set>
+#include <string>
 #include <unordered_map>
 #include <utility>
 #include <vector>
 
 /// @file Many nodes with one circuit breaker, an owner and a network. All cores are the real ones.
+///
+/// Beside them a clerk writes down what each said and heard, and what follows from that by the plain
+/// rules: whether a report opens the circuit for all, until when a node has its lease, what it must
+/// be while it follows, and while its owner is lost. What is otherwise is kept in `wrong`.
 
 namespace bulwark_tests {
 
@@ -52,6 +59,15 @@ public:
     instant wake = end_of_time;
     instant opened{}; // last
 
+    // What the clerk knows of it.
+    std::uint64_t trips = 0; // its own
+    circuit_report last;     // that it said
+    std::map<std::pair<std::uint64_t, std::uint64_t>, instant> said; // by session and serial
+    instant leased_until = instant::min();
+    std::uint64_t last_word = 0; // of the session
+    bool was_leased = false;     // ever
+    bool line_up = false;
+
     node(circuit_world& w, std::uint32_t where, node_key id)
         : all(w),
           place(where),
@@ -61,6 +77,7 @@ public:
 
     void after_event() {
       share.on_change(all.now);
+      all.check(*this);
       const auto due = std::min(share.due(), own.due());
       if (due >= wake)
         return;
@@ -77,11 +94,22 @@ public:
     void on_transition(const circuit_transition& change) override {
       if (change.to == circuit_state::open)
         opened = all.now;
+      if (change.to == circuit_state::open && !own.following())
+        ++trips;
     }
     void report(const circuit_report& report) override {
+      all.expect(report.trips == trips, "a node tells of trips that it has not had, or not of all");
+      all.expect(report.tripped == (!own.following() && own.state() != circuit_state::closed),
+                 "a node says falsely whether its own circuit is open");
+      if (report.stamp.session != last.stamp.session) {
+        leased_until = instant::min();
+        last_word = 0;
+      }
+      last = report;
+      said[{report.stamp.session, report.stamp.serial}] = all.now;
       all.transmit(last_to_owner, [this_world = &all, i = place, id = key, report] {
         if (this_world->owner && this_world->is_there(i, id) && this_world->nodes[i]->connected)
-          this_world->owner->on_report(id, report, this_world->now);
+          this_world->hear(id, report);
       });
     }
     void policy_changed(const circuit_breaker_limits& policy) override {
@@ -101,15 +129,21 @@ public:
   std::vector<circuit_transition> changes; // of the owner
   std::uint64_t probes_out = 0;            // given by the owner and not over
   std::uint64_t most_probes = 0;
+  std::vector<std::string> wrong;
 
   bool is_there(std::uint32_t i, node_key id) { return nodes[i] && nodes[i]->key == id; }
 
   void run_for(timespan span) {
     const auto end = now + span;
-    while (step(end))
+    while (wrong.size() < 3 && step(end))
       if (owner && owner->due() <= now)
-        owner->on_tick(now); // as its actor is woken
+        tick(); // as its actor is woken
     now = end;
+  }
+
+  void expect(bool holds, const char* what) {
+    if (!holds)
+      wrong.push_back(to_text(now.time_since_epoch()) + ": " + what);
   }
 
   /// A call of a node, as its supervisors make it.
@@ -144,12 +178,11 @@ public:
       return;
     nodes[i]->connected = false;
     const auto id = nodes[i]->key;
-    at(now + between(0ms, 50ms), [this, id] {
-      if (owner)
-        owner->lose(id, now);
-    });
+    at(now + between(0ms, 50ms), [this, id] { lose(id); });
     on_node(i, now + between(0ms, 50ms), [](node& x) {
+      x.line_up = false;
       x.share.on_line(false, x.all.now);
+      x.all.expect(!x.share.leased(), "a node has a lease of an owner that it has lost");
       x.after_event();
     });
     connect(i, now + 50ms + away);
@@ -158,22 +191,37 @@ public:
   void crash(std::uint32_t i, timespan away) {
     if (!nodes[i])
       return;
-    at(now + between(0ms, 50ms), [this, id = nodes[i]->key] {
-      if (owner)
-        owner->lose(id, now);
-    });
+    at(now + between(0ms, 50ms), [this, id = nodes[i]->key] { lose(id); });
     nodes[i] = nullptr;
     at(now + away, [this, i] { start_node(i); });
   }
 
-  void crash_owner(timespan away) {
+  /// `in_order`: it has said that it ends.
+  void crash_owner(timespan away, bool in_order = false) {
+    if (std::exchange(closing_, in_order))
+      return;
+    if (in_order)
+      owner->close(now);
+    closing_ = false;
     owner = nullptr;
+    members_.clear();
     for (std::uint32_t i = 0; i < with.nodes; ++i)
       lose_line(i, away);
     at(now + away, [this] { start_owner(); });
   }
 
 private:
+  // What the owner has heard of a node, by the clerk's books.
+  struct member {
+    circuit_report newest;
+    std::uint64_t trips = 0;
+    instant until{};
+  };
+
+  std::map<node_key, member> members_;
+  bool closing_ = false;
+  bool expect_trip_ = false;
+  instant open_since_{};
   node_key last_key_ = 0;
   std::unordered_map<node_key, std::uint32_t> places_; // where a node is, or was
 
@@ -184,6 +232,7 @@ private:
     });
   }
   void start_owner() {
+    members_.clear();
     owner = std::make_unique<shared_circuit>(with.policy, with.sharing,
                                              static_cast<shared_circuit_effects&>(*this),
                                              static_cast<circuit_observer&>(*this), now);
@@ -201,24 +250,125 @@ private:
         return;
       }
       x.connected = true;
+      x.line_up = true;
       x.share.on_line(true, now);
       x.after_event();
     });
   }
 
+  void lose(node_key id) {
+    if (owner)
+      owner->lose(id, now);
+    members_.erase(id);
+  }
+
+  void tick() {
+    forget_the_silent();
+    owner->on_tick(now);
+    expect(owner->nodes() == members_.size(), "the owner counts nodes that have been silent");
+  }
+
+  void forget_the_silent() {
+    std::erase_if(members_, [this](const auto& each) { return each.second.until <= now; });
+  }
+
+  /// A report comes to the owner: what it has to make of it, and what it does.
+  void hear(node_key id, const circuit_report& report) {
+    tick();
+    auto& of = members_[id];
+    const auto newer = report.stamp.session > of.newest.stamp.session
+                       || (report.stamp.session == of.newest.stamp.session
+                           && report.stamp.serial > of.newest.stamp.serial);
+    const auto generation = owner->circuit().generation();
+    auto opens = false;
+    if (newer) {
+      const auto before =
+          report.stamp.session != of.newest.stamp.session ? report.trips : of.trips;
+      of = {.newest = report, .trips = report.trips, .until = now + with.sharing.lease_time};
+      const auto up_to_date = report.seen == generation;
+      const auto open = std::count_if(members_.begin(), members_.end(), [&](const auto& each) {
+        return each.second.newest.tripped && each.second.newest.seen == generation;
+      });
+      if (with.sharing.trips_for == trip_scope::any)
+        opens = up_to_date && report.trips > before;
+      else if (with.sharing.trips_for == trip_scope::quorum)
+        opens = report.tripped && 2 * static_cast<std::size_t>(open) > members_.size();
+    }
+    expect_trip_ = opens && owner->circuit().state() == circuit_state::closed;
+    owner->on_report(id, report, now);
+    expect(!expect_trip_, "a report that should have opened the circuit has not");
+  }
+
+  /// What must be so of a node after whatever has happened to it.
+  void check(node& n) {
+    expect(!n.share.leased() || now < n.leased_until, "a lease is held beyond its end");
+    n.was_leased = n.was_leased || n.share.leased();
+    if (n.share.leased() || !n.was_leased)
+      return;
+    const auto state = n.own.state();
+    switch (with.when_lost) {
+    case owner_lost::local:
+      expect(!n.own.following() || state == circuit_state::forced_open
+                 || state == circuit_state::disabled,
+             "a node follows an owner that is lost");
+      break;
+    case owner_lost::fail_open:
+      expect(state == circuit_state::disabled, "fail_open doesn't let all through");
+      break;
+    case owner_lost::fail_closed:
+      expect(state == circuit_state::forced_open, "fail_closed doesn't refuse all");
+      break;
+    }
+  }
+
+  /// A word comes to a node.
+  void hear(node& n, const circuit_word& word) {
+    const auto asked = n.said.find({word.answers.session, word.answers.serial});
+    const auto ours =
+        asked != n.said.end() && word.answers.session == n.last.stamp.session;
+    if (ours)
+      n.leased_until = std::max(n.leased_until,
+                                asked->second + word.lease_time - word.lease_time / 64);
+    // Without a line it may have begun another session, of which it can't tell anybody.
+    const auto newest = ours && n.line_up && now < n.leased_until && word.number > n.last_word
+                        && !word.closed_down;
+    if (newest)
+      n.last_word = word.number;
+    const auto session = n.last.stamp.session;
+    n.share.on_word(word, now);
+    n.after_event();
+    if (!newest || session != n.last.stamp.session)
+      return;
+    expect(n.share.leased(), "a node has heard the owner's word and has no lease");
+    expect(n.own.following() == (word.state != circuit_state::closed),
+           "a node follows an owner that says closed, or does not follow");
+    expect(!n.own.following() || n.own.state() == word.state, "a node follows another word");
+    expect(n.last.seen == word.generation, "a node keeps to itself what it has heard");
+    expect(n.own.policy() == word.policy, "a node has another policy");
+  }
+
   void say(node_key to, const circuit_word& word) override {
+    expect(word.closed_down == closing_, "a circuit that is gone says nothing of it");
+    const auto open_for = owner->circuit().policy().open_for;
+    expect(word.probes_in
+               == (word.state == circuit_state::open
+                       ? std::max(open_since_ + open_for - now, timespan{0})
+                       : timespan{0}),
+           "nodes are told falsely when probes will be let through");
     const auto i = places_.at(to);
     if (is_there(i, to))
       transmit(nodes[i]->last_to_node, [this, i, to, word] {
-        if (!is_there(i, to) || !nodes[i]->connected)
-          return;
-        nodes[i]->share.on_word(word, now);
-        nodes[i]->after_event();
+        if (is_there(i, to) && nodes[i]->connected)
+          hear(*nodes[i], word);
       });
   }
 
   void on_transition(const circuit_transition& change) override {
     changes.push_back(change);
+    if (change.to == circuit_state::open)
+      open_since_ = now;
+    if (change.why == transition_cause::nodes_tripped)
+      expect(std::exchange(expect_trip_, false), "the circuit opens for all without a reason");
     probes_out = 0; // of an earlier generation
   }
 

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <queue>
+#include <stdexcept>
 #include <utility>
 #include <vector>
 
@@ -69,6 +70,9 @@ protected:
       return false;
     auto next = std::move(const_cast<event&>(queue_.top()));
     queue_.pop();
+    at_once_ = next.at == now ? at_once_ + 1 : 0;
+    if (at_once_ > most_at_once)
+      throw std::logic_error{"time stands still: things happen at one moment without an end"};
     now = next.at;
     ++events;
     next.happen();
@@ -100,7 +104,10 @@ private:
     }
   };
 
+  static constexpr std::uint64_t most_at_once = 100'000;
+
   std::priority_queue<event> queue_;
+  std::uint64_t at_once_ = 0;
   std::uint64_t last_event_ = 0;
 };
 
