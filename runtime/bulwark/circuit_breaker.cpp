@@ -10,9 +10,9 @@ namespace bulwark {
 
 namespace {
 
-// 0, "not known", where it lies beyond all time.
+// 0, "not known", where it lies beyond all time, or is over: a follower's owner may be late.
 timespan time_until(instant then, instant now) noexcept {
-  return then == end_of_time ? timespan::zero() : then - now;
+  return then == end_of_time || then < now ? timespan::zero() : then - now;
 }
 
 } // namespace

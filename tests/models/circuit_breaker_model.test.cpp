@@ -8,6 +8,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <map>
+#include <optional>
 #include <ostream>
 #include <set>
 #include <variant>
@@ -79,14 +80,18 @@ struct model {
   circuit_breaker_limits policy;
   book chapters;
   std::vector<circuit_transition> told;
+  // While another decides: when it lets probes through, as it said.
+  std::optional<instant> follows_until = std::nullopt;
 
   chapter& now() { return chapters.back(); }
   bool is(circuit_state state) { return now().state == state; }
   std::uint64_t generation() const { return chapters.size(); }
-  instant reopens() { return saturating_add(now().since, policy.open_for); }
+  instant reopens() {
+    return follows_until ? *follows_until : saturating_add(now().since, policy.open_for);
+  }
 
   instant due() {
-    auto result = is(circuit_state::open) ? reopens() : end_of_time;
+    auto result = is(circuit_state::open) && !follows_until ? reopens() : end_of_time;
     for (auto [number, hold_until] : probes_in_flight(now()))
       result = std::min(result, hold_until);
     return result;
@@ -99,7 +104,7 @@ struct model {
   }
 
   void tick(instant when) {
-    if (is(circuit_state::open) && reopens() <= when)
+    if (is(circuit_state::open) && !follows_until && reopens() <= when)
       turn_page(circuit_state::half_open, transition_cause::open_elapsed, when);
     for (auto [number, hold_until] : probes_in_flight(now()))
       if (hold_until <= when)
@@ -110,13 +115,13 @@ struct model {
   bool lets_through(instant when) {
     tick(when);
     return is(circuit_state::closed) || is(circuit_state::disabled)
-           || (is(circuit_state::half_open)
+           || (is(circuit_state::half_open) && !follows_until
                && probes_in_flight(now()).size() < policy.half_open_calls);
   }
 
   rejection refusal(instant when) {
-    auto later = due();
-    return {errc::circuit_open, later == end_of_time ? 0s : later - when};
+    auto later = is(circuit_state::open) ? reopens() : due();
+    return {errc::circuit_open, later == end_of_time ? 0s : std::max<timespan>(later - when, 0s)};
   }
 
   // Whether an outcome of this permit is written into the book at all.
@@ -126,7 +131,8 @@ struct model {
   }
 
   void write(fact_kind kind, std::uint64_t probe, instant when) {
-    if (is(circuit_state::open) || is(circuit_state::forced_open))
+    if (is(circuit_state::open) || is(circuit_state::forced_open)
+        || (is(circuit_state::half_open) && follows_until))
       return;
     now().facts.push_back({kind, probe});
     if (kind == fact_kind::failed && is(circuit_state::half_open))
@@ -137,6 +143,24 @@ struct model {
     else if (kind == fact_kind::succeeded && is(circuit_state::half_open)
              && successes(now()) >= policy.success_threshold)
       turn_page(circuit_state::closed, transition_cause::probes_succeeded, when);
+  }
+
+  // Another decides from now on, or no longer: no probe of before is good in half-open.
+  void follow(circuit_state state, instant probes_from, instant when) {
+    const auto begins = !follows_until && state != circuit_state::closed;
+    follows_until = state == circuit_state::closed ? std::nullopt : std::optional{probes_from};
+    if (!is(state) || (begins && is(circuit_state::half_open)))
+      turn_page(state, transition_cause::owner_said, when);
+  }
+
+  void stop_following(instant when) {
+    if (!follows_until)
+      return;
+    if (is(circuit_state::open)) // goes on with the other's time
+      now().since = *follows_until - policy.open_for;
+    follows_until.reset();
+    if (is(circuit_state::half_open))
+      turn_page(circuit_state::half_open, transition_cause::owner_lost, when);
   }
 };
 
@@ -154,6 +178,9 @@ enum class action {
   force_open,
   disable,
   reset,
+  trip,
+  follow,
+  stop_following,
   change_policy
 };
 
@@ -181,6 +208,12 @@ const char* name_of(action what) {
     return "disable";
   case action::reset:
     return "reset";
+  case action::trip:
+    return "trip";
+  case action::follow:
+    return "follow";
+  case action::stop_following:
+    return "stop_following";
   case action::change_policy:
     return "change_policy";
   }
@@ -227,6 +260,9 @@ rc::Gen<command> any_command() {
                                                 {1, action::force_open},
                                                 {1, action::disable},
                                                 {5, action::reset},
+                                                {2, action::trip},
+                                                {1, action::follow},
+                                                {6, action::stop_following},
                                                 {4, action::change_policy}});
   auto wait = rc::gen::weightedElement<int>({{12, 0}, {4, 1}, {3, 2}, {1, 5}});
   return rc::gen::construct<command>(what, wait, rc::gen::inRange(0, 144));
@@ -312,6 +348,7 @@ private:
   std::set<std::uint64_t> numbers_;
   std::size_t compared_ = 0; // transitions
   snapshot before_{1, 0};
+  bool followed_ = false; // ever: then a state may have begun by another's clock
 
   void perform(const command& next);
   void admit(instant hold_until);
@@ -348,6 +385,23 @@ void comparison::perform(const command& next) {
     breaker_.change_policy(policy_of(next.choice), now_);
     model_.policy = policy_of(next.choice);
     return;
+  case action::trip:
+    breaker_.trip(transition_cause::nodes_tripped, now_);
+    if (model_.is(circuit_state::closed))
+      model_.turn_page(circuit_state::open, transition_cause::nodes_tripped, now_);
+    return;
+  case action::follow: {
+    const auto state = static_cast<circuit_state>(next.choice % 5);
+    const auto probes_in = next.choice / 5 % 8 * 500us;
+    followed_ = true;
+    breaker_.follow(state, probes_in, transition_cause::owner_said, now_);
+    RC_ASSERT(breaker_.following() == (state != circuit_state::closed));
+    return model_.follow(state, saturating_add(now_, probes_in), now_);
+  }
+  case action::stop_following:
+    breaker_.stop_following(transition_cause::owner_lost, now_);
+    RC_ASSERT(!breaker_.following());
+    return model_.stop_following(now_);
   case action::force_open:
   case action::disable:
   case action::reset:
@@ -449,8 +503,8 @@ void comparison::check_books() {
   RC_ASSERT(breaker_.successes() == 0 || state == circuit_state::half_open);
   RC_ASSERT(breaker_.failures() == 0 || state == circuit_state::closed
             || state == circuit_state::disabled);
-  RC_ASSERT(breaker_.since() <= now_);
-  RC_ASSERT(state != circuit_state::open
+  RC_ASSERT(followed_ || breaker_.since() <= now_);
+  RC_ASSERT(state != circuit_state::open || breaker_.following()
             || breaker_.due() == saturating_add(breaker_.since(), policy.open_for));
   RC_ASSERT(state == circuit_state::open || state == circuit_state::half_open
             || breaker_.due() == end_of_time);
@@ -482,7 +536,7 @@ TEST_CASE("the breaker does in every history what the book of what happened says
     CHECK(met.late >= 500);
     CHECK(met.given_back >= 500);
     CHECK(met.full >= 500);
-    CHECK(met.causes.size() == 7);
+    CHECK(met.causes.size() == 10);
     for (auto [cause, times] : met.causes) {
       CAPTURE(to_string(cause));
       CHECK(times >= 100);

@@ -60,8 +60,8 @@ public:
     instant opened{}; // last
 
     // What the clerk knows of it.
-    std::uint64_t trips = 0; // its own
-    circuit_report last;     // that it said
+    std::uint64_t trips = 0;                                         // its own
+    circuit_report last;                                             // that it said
     std::map<std::pair<std::uint64_t, std::uint64_t>, instant> said; // by session and serial
     instant leased_until = instant::min();
     std::uint64_t last_word = 0; // of the session
@@ -282,8 +282,7 @@ private:
     const auto generation = owner->circuit().generation();
     auto opens = false;
     if (newer) {
-      const auto before =
-          report.stamp.session != of.newest.stamp.session ? report.trips : of.trips;
+      const auto before = report.stamp.session != of.newest.stamp.session ? report.trips : of.trips;
       of = {.newest = report, .trips = report.trips, .until = now + with.sharing.lease_time};
       const auto up_to_date = report.seen == generation;
       const auto open = std::count_if(members_.begin(), members_.end(), [&](const auto& each) {
@@ -324,14 +323,13 @@ private:
   /// A word comes to a node.
   void hear(node& n, const circuit_word& word) {
     const auto asked = n.said.find({word.answers.session, word.answers.serial});
-    const auto ours =
-        asked != n.said.end() && word.answers.session == n.last.stamp.session;
+    const auto ours = asked != n.said.end() && word.answers.session == n.last.stamp.session;
     if (ours)
-      n.leased_until = std::max(n.leased_until,
-                                asked->second + word.lease_time - word.lease_time / 64);
+      n.leased_until =
+          std::max(n.leased_until, asked->second + word.lease_time - word.lease_time / 64);
     // Without a line it may have begun another session, of which it can't tell anybody.
-    const auto newest = ours && n.line_up && now < n.leased_until && word.number > n.last_word
-                        && !word.closed_down;
+    const auto newest =
+        ours && n.line_up && now < n.leased_until && word.number > n.last_word && !word.closed_down;
     if (newest)
       n.last_word = word.number;
     const auto session = n.last.stamp.session;
