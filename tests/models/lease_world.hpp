@@ -2,6 +2,7 @@
 
 #include "bulwark/bulkhead.hpp"
 #include "bulwark/bulkhead_share.hpp"
+#include "bulwark/fence.hpp"
 #include "bulwark/shared_bulkhead.hpp"
 #include "bulwark/supervisor.hpp"
 
@@ -163,6 +164,9 @@ public:
   [[nodiscard]] bool has(std::uint32_t i) const { return nodes_[i] != nullptr; }
   [[nodiscard]] const bulkhead_share& share(std::uint32_t i) const { return nodes_[i]->share; }
   [[nodiscard]] const bulkhead& local(std::uint32_t i) const { return nodes_[i]->local; }
+  /// The newest permit that the owner has given, and whether the target would still take it.
+  [[nodiscard]] permit_token newest_token() const { return newest_token_; }
+  [[nodiscard]] bool target_takes(std::uint64_t number) { return fence_.admit({number, 0}); }
   [[nodiscard]] bool has_owner() const { return owner_ != nullptr; }
   [[nodiscard]] const shared_bulkhead& owner() const { return *owner_; }
   [[nodiscard]] std::uint64_t held_at_owner(std::uint32_t i) const {
@@ -250,7 +254,12 @@ private:
     instant last_to_owner{};
     instant last_to_node{};
     instant wake = end_of_time;
-    std::uint64_t session = 0; // of the last report
+    std::uint64_t session = 0;      // of the last report
+    std::uint32_t nodes = 1;        // as the owner said last
+    instant lost_at = end_of_time;  // and not found again since
+    std::uint64_t full = 0;         // calls refused for it in this session
+    bool told_to_keep = false;      // the owner's last word
+    std::uint64_t told_refused = 0; // the same
 
     node(lease_world& world, std::uint32_t where, node_key id)
         : all(world),
@@ -261,6 +270,8 @@ private:
 
     void after_event() {
       share.on_change(all.now);
+      const auto lost = share.state() == bulkhead_share::mode::lost;
+      lost_at = !lost ? end_of_time : std::min(lost_at, all.now);
       const auto due = share.due();
       if (due < wake) {
         wake = due;
@@ -285,6 +296,8 @@ private:
            [=, this](station& s) { s.core.on_permit(attempt_of(ticket), extra, keep, all.now); });
     }
     void refuse(holder_id to, ticket_id ticket, errc why) override {
+      if (why == errc::bulkhead_full && share.state() == bulkhead_share::mode::leased)
+        ++full;
       tell(to, [=, this](station& s) { s.core.on_refused(attempt_of(ticket), why, all.now); });
     }
     void recall(holder_id to, std::uint64_t round) override {
@@ -301,6 +314,8 @@ private:
       all.on_node(place, all.now, [f, to](node& n) { f(*n.stations[to - 1]); });
     }
     void report(const share_report& report) override {
+      if (session != report.stamp.session)
+        full = 0;
       session = report.stamp.session;
       all.send_to_owner(*this, report);
     }
@@ -323,6 +338,10 @@ private:
   bool calls_come_ = false;
   instant owner_wake_ = end_of_time;
   std::uint64_t owner_life_ = 0;
+  instant crowded_since_ = end_of_time; // more wait at the owner than may
+  fence fence_;                         // the target's
+  std::uint64_t highest_fence_ = 0;     // that it was shown
+  permit_token newest_token_;
 
   static ticket_id ticket_of(attempt_id a) { return (ticket_id{a.slot} << 32U) | a.serial; }
   static attempt_id attempt_of(ticket_id t) {
@@ -420,12 +439,21 @@ private:
     if (!nodes_[i] || nodes_[i]->key != to)
       return;
     auto& n = *nodes_[i];
+    newest_token_ = grant.token;
+    n.told_to_keep = grant.keep;
+    if (grant.refused > std::exchange(n.told_refused, grant.refused))
+      check_refusal();
     send(n, n.last_to_node, [this, place = n.place, to, line = n.line, grant] {
       auto* x = nodes_[place].get();
       if (x == nullptr || x->key != to || x->line != line || x->cut_to_node > now)
         return;
       on_node(place, now, [this, grant](node& y) {
+        const auto session = y.session;
         y.share.on_grant(grant, now);
+        const auto taken = grant.token.number == y.view.token().number;
+        y.nodes = taken ? grant.nodes : y.nodes;
+        if (taken && y.session == session && y.full > grant.refused)
+          complain("a node has refused more calls than the owner said");
         y.after_event();
       });
     });
@@ -462,7 +490,30 @@ private:
     running_.erase(i);
   }
 
+  /// Nobody is refused while a node may keep what it doesn't use.
+  void check_refusal() {
+    for (const auto& each : nodes_)
+      if (each && each->share.state() == bulkhead_share::mode::leased && each->share.may_keep()
+          && owner_->knows(each->key) && sessions_.contains(each->key)
+          && sessions_[each->key] == each->session)
+        complain("a call is refused though permits may lie unused");
+  }
+
+  void check_owner() {
+    if (owner_->queued() > 0 && owner_->free() > 0)
+      complain("permits lie free while calls wait");
+    const auto crowded = owner_->queued() > owner_->policy().queue_size;
+    crowded_since_ = crowded ? std::min(crowded_since_, now) : end_of_time;
+    if (crowded && now - crowded_since_ > 3 * with.lease_time)
+      complain("more calls wait than may, and nobody is refused");
+    for (const auto& each : nodes_)
+      if (each && each->told_to_keep && owner_->leased() > owner_->policy().max_workers
+          && owner_->knows(each->key))
+        complain("a node may keep permits while more are out than there are");
+  }
+
   void after_owner() {
+    check_owner();
     const auto all_known = owner_->nodes() == sessions_.size();
     for (auto i = sessions_.begin(); !all_known && i != sessions_.end();) {
       const auto key = i++->first;
@@ -489,9 +540,10 @@ private:
     auto session = sessions_.find(on.key);
     const auto known = owner_ && session != sessions_.end() && session->second == on.session;
     if (!leased)
-      ++started_alone;
+      note_alone(on);
     else if (!known)
       note_unheard(on);
+    show_fence(on, leased && known);
     const work id{on.key, by.holder, attempt.slot, attempt.serial};
     running_[id] = leased && known;
     counted_ += leased && known ? 1 : 0;
@@ -504,6 +556,33 @@ private:
             ++served;
         });
     });
+  }
+
+  /// By its policy: nothing, its share of the limit, or whatever comes.
+  void note_alone(const node& on) {
+    ++started_alone;
+    if (on.lost_at >= now)
+      return; // its permit was on the way when the owner was lost
+    const auto limit = on.share.policy().max_workers;
+    std::uint64_t runs = 0;
+    for (auto i = running_.lower_bound({on.key, 0, 0, 0});
+         i != running_.end() && i->first[0] == on.key; ++i)
+      ++runs;
+    if (with.when_lost == owner_lost::fail_closed
+        || (with.when_lost == owner_lost::local && limit == 0))
+      complain("work begun without the owner that should be refused");
+    else if (with.when_lost == owner_lost::local && runs >= std::max(limit / on.nodes, 1U))
+      complain("work begun without the owner beyond the node's share");
+  }
+
+  /// The target is shown the permit. One that is good is let in, and the fence never falls.
+  void show_fence(const node& on, bool good) {
+    const auto token = on.view.token();
+    highest_fence_ = std::max(highest_fence_, token.fence);
+    if (fence_.admit(token) != (token.number >= highest_fence_))
+      complain("the fence is not where the newest permit says");
+    if (good && token.number < highest_fence_)
+      complain("a good permit is shut out");
   }
 
   /// Under a lease that the owner has taken back: only if it was told of a loss, and we not yet.

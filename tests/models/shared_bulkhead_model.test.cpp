@@ -47,9 +47,11 @@ void require_order(lease_world& world, std::uint32_t nodes) {
   REQUIRE(held <= world.owner().policy().max_workers);
   // And it still works: nobody has been left without permits.
   const auto before = world.served;
+  const auto token = world.newest_token();
   world.let_calls_come(true);
   world.run_for(2s);
   REQUIRE(world.served > before + nodes);
+  REQUIRE_FALSE(world.target_takes(token.number)); // all have heard of newer permits
   world.let_calls_come(false);
   world.run_for(10s);
   REQUIRE(world.wrong == std::vector<std::string>{});

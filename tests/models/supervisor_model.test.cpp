@@ -340,12 +340,20 @@ void station::call(digits digit) {
   const auto own = digit.maybe(6, 2'300us);
   const auto slot = core.open();
   RC_ASSERT(live.count(slot) == 0U);
-  const auto deadline = own ? own : limits.deadline;
+  const auto begun = core.books().attempts;
+  // What the caller itself has left; now and then nothing.
+  const auto remaining =
+      digit(4) == 0 ? std::optional{static_cast<int>(digit(9)) * 1'100us - 1'100us} : std::nullopt;
+  auto deadline = own ? own : limits.deadline;
+  if (remaining)
+    deadline = std::max(std::min(deadline.value_or(*remaining), timespan{*remaining}), timespan{0});
   live[slot] = {.started = all.now,
                 .deadline = deadline ? all.now + *deadline : end_of_time,
                 .function = function,
                 .number = ++last_call};
-  core.start(slot, {.deadline = own, .keeps_worker = function}, all.now);
+  core.start(slot, {.deadline = own, .remaining = remaining, .keeps_worker = function}, all.now);
+  const auto no_time = remaining && *remaining <= 0ns;
+  RC_ASSERT((!shut && !no_time) || (live.count(slot) == 0U && core.books().attempts == begun));
 }
 
 void station::take_reply(attempt_id attempt, const reply_class& how) {
@@ -406,6 +414,13 @@ void station::ask_probe(attempt_id attempt, instant hold_until) {
 void station::tell_breaker(const permit& held, std::optional<bool> failed) {
   RC_ASSERT(held.generation != 0U);
   RC_ASSERT((held.probe != 0 || failed)); // a call that is no probe has nothing to give back
+  // Only what came back from the target, or should have, says anything about it.
+  const auto from_target = (doing == action::reply && (reply ? reply->counts : true))
+                           || doing == action::lose_attempt || doing == action::lose_target
+                           || doing == action::tick;
+  RC_ASSERT(!failed || from_target);
+  RC_ASSERT(!failed || doing != action::reply || *failed == reply.has_value());
+  RC_ASSERT(!failed || *failed || doing == action::reply);
   auto bounded = false;
   for (const auto& [serial, each] : leaves)
     bounded = bounded || (each.held == held && each.bounded);
@@ -431,6 +446,7 @@ void station::tell_breaker(const permit& held, std::optional<bool> failed) {
 void station::ask_permit(attempt_id attempt) {
   auto& call = record_of(attempt);
   RC_ASSERT(limits.bulkhead);
+  RC_ASSERT((core.permits_unused() == 0 || count(place::queued) > 0)); // else it would be taken
   RC_ASSERT(
       (call.where == place::between || (call.where == place::asking && call.attempt == attempt)));
   call.where = place::queued;
@@ -515,6 +531,9 @@ void station::answer(std::uint32_t slot, const call_end& end) {
   live.erase(found);
   RC_ASSERT(end.attempts == call.launches);
   RC_ASSERT((end.elapsed == all.now - call.started));
+  // What the target has replied last is its own to say.
+  if (doing == action::reply && done_to == call.attempt)
+    RC_ASSERT(!end.last_error.has_value());
   if (call.function && call.cut && call.where == place::in_flight) {
     abandoned[call.attempt.serial] = call.attempt;
     ++all.met.abandoned;
