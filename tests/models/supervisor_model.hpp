@@ -552,7 +552,7 @@ inline void station::answer(std::uint32_t slot, const call_end& end) {
   case errc::duplicate_name:
   case errc::unknown_name:
   case errc::owner_lost:
-    MUST(!"such an answer is never given");
+    break_promise("such an answer is never given", __FILE__, __LINE__);
   }
 }
 
