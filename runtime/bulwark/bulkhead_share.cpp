@@ -9,6 +9,13 @@ namespace {
 /// Where somebody else bounds what may wait, or what may run.
 constexpr std::uint32_t unlimited = 10'000'000;
 
+/// From another node anything may come. `returned`: what has gone back of all that was granted.
+bool makes_no_sense(const share_grant& grant, std::uint64_t returned) {
+  return (grant.granted > returned && grant.granted - returned > unlimited)
+         || !find_mistakes(grant.policy).empty()
+         || !find_mistakes(sharing_policy{.lease_time = grant.lease_time}).empty();
+}
+
 } // namespace
 
 bulkhead_share::bulkhead_share(bulkhead& local, lease_view& view, bulkhead_share_effects& effects,
@@ -93,6 +100,8 @@ instant bulkhead_share::due() const noexcept {
 // -- with the owner -----------------------------------------------------------------------
 
 void bulkhead_share::on_grant(const share_grant& grant, instant now) {
+  if (makes_no_sense(grant, returned_))
+    return;
   // A word that was long on its way, while our timer is late: the owner may have taken back all that
   // we had, and this is no word about it.
   if (mode_ == mode::leased && lease_.until() <= now)

@@ -82,6 +82,7 @@ public:
 
   /// There is a way to the owner again, perhaps to another process of it; or there is none.
   void on_line(bool up, instant now);
+  /// Nothing happens where it makes no sense: it comes from another node.
   void on_grant(const share_grant& grant, instant now);
   /// To be called after whatever has happened to `local`, and when due() has come.
   void on_change(instant now);

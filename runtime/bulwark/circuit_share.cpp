@@ -4,6 +4,17 @@
 
 namespace bulwark {
 
+namespace {
+
+/// From another node anything may come.
+bool makes_no_sense(const circuit_word& word) {
+  return word.probes_in < timespan{0} || word.probes_in > longest_timespan
+         || !find_mistakes(word.policy).empty()
+         || !find_mistakes(sharing_policy{.lease_time = word.lease_time}).empty();
+}
+
+} // namespace
+
 circuit_share::circuit_share(circuit_breaker& own, circuit_share_effects& effects,
                              owner_lost when_lost, instant now)
     : own_(own),
@@ -49,6 +60,8 @@ void circuit_share::lose(instant now) {
 }
 
 void circuit_share::on_word(const circuit_word& word, instant now) {
+  if (makes_no_sense(word))
+    return;
   if (!lease_.renew(word.answers, word.lease_time) || lease_.until() <= now)
     return;
   if (word.closed_down) {

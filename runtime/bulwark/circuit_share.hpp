@@ -72,6 +72,7 @@ public:
 
   /// There is a way to the owner again, perhaps to another process of it; or there is none.
   void on_line(bool up, instant now);
+  /// Nothing happens where it makes no sense: it comes from another node.
   void on_word(const circuit_word& word, instant now);
   /// To be called after whatever has happened to `own`, and when due() has come.
   void on_change(instant now);

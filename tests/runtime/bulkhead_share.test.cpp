@@ -5,6 +5,7 @@
 #include "support/catch.hpp"
 
 #include <algorithm>
+#include <limits>
 #include <vector>
 
 using namespace bulwark;
@@ -112,4 +113,33 @@ TEST_CASE(
                        .policy = {.max_workers = 5}},
                       now);
   CHECK(node.reports.back().recalled == 5);
+}
+
+TEST_CASE(
+    "an owner's word that makes no sense gives nothing, prolongs nothing, and the node doesn't "
+    "send back for ever what nobody can have given [Z1]",
+    "[bulkhead_share]") {
+  shared_part node;
+  const auto now = instant{};
+  node.share.on_line(true, now);
+  share_grant word{.answers = node.reports.back().stamp,
+                   .granted = 1,
+                   .token = {.number = 1},
+                   .policy = {.max_workers = 5},
+                   .lease_time = 1s};
+  SECTION("more permits than there can be") {
+    word.granted = GENERATE(10'000'001U, std::numeric_limits<std::uint64_t>::max());
+  }
+  SECTION("a policy out of range") {
+    word.policy.max_workers = GENERATE(0U, 10'000'001U);
+  }
+  SECTION("a lease time out of range") {
+    word.lease_time = GENERATE(as<timespan>{}, 0s, -1s, 2h, timespan::min(), timespan::max());
+  }
+  node.share.on_grant(word, now);
+  CHECK(node.share.state() == bulkhead_share::mode::joining);
+  CHECK(node.local.policy().max_workers == 0);
+  CHECK(node.reports.size() == 1);
+  node.answer(0, 2, now); // the next one counts
+  CHECK(node.share.state() == bulkhead_share::mode::leased);
 }

@@ -147,3 +147,29 @@ TEST_CASE("a lease ends a 64th before its time for clocks do not run alike [D13]
   REQUIRE(held.renew(asked, 64s));
   CHECK(held.until() == start + 63s); // from when it was asked for, whenever the answer came
 }
+
+TEST_CASE("an owner's word that makes no sense is none and no time overflows by it [Z1]",
+          "[shared_circuit]") {
+  node_fixture n;
+  circuit_word word{.answers = n.last.stamp,
+                    .number = 1,
+                    .state = circuit_state::open,
+                    .generation = 2,
+                    .policy = n.own.policy(),
+                    .lease_time = 1s};
+  SECTION("a time that is none") {
+    word.probes_in = GENERATE(as<timespan>{}, -1ns, timespan::min(), timespan::max());
+  }
+  SECTION("a policy out of range") {
+    word.policy.open_for = GENERATE(as<timespan>{}, 0s, -1s, timespan::min(), timespan::max());
+  }
+  SECTION("a lease time out of range") {
+    word.lease_time = GENERATE(as<timespan>{}, 0s, -1s, 2h, timespan::min(), timespan::max());
+  }
+  n.share.on_word(word, n.now);
+  CHECK_FALSE(n.share.leased());
+  CHECK(n.own.state() == circuit_state::closed);
+  n.share.on_line(false, n.now); // goes on from where it is, by its own rules
+  CHECK(n.own.state() == circuit_state::closed);
+  CHECK(n.own.since() == instant{1h});
+}
