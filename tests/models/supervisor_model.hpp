@@ -197,7 +197,8 @@ public:
   void check() const;
   void check_in_time() const;
   [[nodiscard]] std::vector<attempt_id> in_flight() const;
-  [[nodiscard]] std::uint32_t count(place where) const;
+  // How many calls are in each place.
+  [[nodiscard]] std::array<std::uint32_t, 4> counts() const;
 
   void ask_probe(attempt_id attempt, instant hold_until) override;
   void tell_breaker(const permit& held, std::optional<bool> failed) override;
@@ -308,9 +309,11 @@ inline std::vector<attempt_id> station::in_flight() const {
   return result;
 }
 
-inline std::uint32_t station::count(place where) const {
-  return static_cast<std::uint32_t>(std::count_if(
-      live.begin(), live.end(), [&](const auto& each) { return each.second.where == where; }));
+inline std::array<std::uint32_t, 4> station::counts() const {
+  std::array<std::uint32_t, 4> result{};
+  for (const auto& [slot, each] : live)
+    ++result[static_cast<std::size_t>(each.where)];
+  return result;
 }
 
 inline void station::call(digits digit) {
@@ -565,9 +568,8 @@ inline void station::check() const {
   MUST(core.abandoned_running() == abandoned.size());
   MUST(books.attempts == launched.size());
   MUST(books.retries == retries);
-  const auto queued = count(place::queued);
-  const auto flying = count(place::in_flight);
-  MUST(books.breaker.in_flight == (limits.breaker ? count(place::asking) + queued + flying : 0U));
+  const auto [between, asking, queued, flying] = counts();
+  MUST(books.breaker.in_flight == (limits.breaker ? asking + queued + flying : 0U));
   MUST(books.bulkhead.in_flight == (limits.bulkhead ? queued + flying : 0U));
   MUST(core.permits_in_use()
        == (limits.bulkhead ? flying + static_cast<std::uint32_t>(abandoned.size()) : 0U));
