@@ -1,5 +1,7 @@
 #include "bulwark/front_door_actor.hpp"
 
+#include "bulwark/envelope.hpp"
+
 #include <type_traits>
 #include <utility>
 #include <vector>
@@ -8,11 +10,13 @@ namespace bulwark {
 
 namespace {
 
-// A guard hands it on, and its target may be a part.
+// A guard hands it on, and its target may be a part. A bare error or an exit message ends any actor,
+// as CAF has it.
 bool ends_something(const caf::message& content) {
-  return !content.empty()
-         && (content.match_element<shutdown_atom>(0)
-             || content.match_element<shutdown_all_atom>(0));
+  return is_for_caf(content)
+         || (!content.empty()
+             && (content.match_element<shutdown_atom>(0)
+                 || content.match_element<shutdown_all_atom>(0)));
 }
 
 void remove_addresses(node_stats&) {} // it has none

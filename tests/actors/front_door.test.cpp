@@ -300,6 +300,34 @@ TEST_CASE("nothing that comes through the door ends anything [D5] [P5]", "[door]
   CHECK(answer->as<std::int32_t>() == 2);
 }
 
+TEST_CASE("what CAF would take for its own ends no target through the door [D5] [Z2]", "[door]") {
+  fixture f;
+  auto guard = f.guard(whole_policy());
+  auto outer = f.node->guard("outer", f.node->circuit_breaker("inner"), {});
+  const caf::exit_msg ending{f.door.address(), caf::exit_reason::kill};
+  const std::vector<caf::message> contents{
+      caf::make_message(caf::make_error(target_error::broken)), caf::make_message(ending),
+      caf::make_message(caf::down_msg{f.door.address(), caf::exit_reason::kill}),
+      caf::make_message(caf::make_message(caf::make_error(target_error::broken))),
+      caf::make_message(caf::make_message(ending))};
+  for (const auto& content : contents) {
+    for (const auto* name : {"db", "outer"}) {
+      INFO(name << " " << to_string(content));
+      const auto answer = f.call(name, {}, content);
+      f.sys.advance(10s);            // where it is no answer at once: longer than the deadline
+      if (std::string{name} == "db") // the other one has none
+        CHECK((answer->count() == 1 && answer->is_error()));
+      tell(f.door, call_atom_v, std::string{name}, call_context{}, content);
+      f.sys.run();
+    }
+  }
+  CHECK_FALSE(compat::has_ended(caf::actor_cast<caf::strong_actor_ptr>(f.target.handle)));
+  CHECK_FALSE(
+      compat::has_ended(caf::actor_cast<caf::strong_actor_ptr>(f.node->circuit_breaker("inner"))));
+  CHECK(f.sys.get<circuit_state>(f.node->circuit_breaker("inner"), state_atom_v)
+        == circuit_state::closed);
+}
+
 TEST_CASE("who links to the door and ends does not take it along [D5]", "[door]") {
   fixture f;
   auto guest = f.sys->spawn([door = f.door](caf::event_based_actor* self) -> caf::behavior {
