@@ -15,19 +15,29 @@ bool looks_sealed(const caf::message& content) noexcept {
 }
 
 bool all_known(const caf::error& reason) {
-  if (!reason)
-    return true;
-  if (caf::query_type_name(reason.category()).empty())
-    return false;
-  const auto& context = reason.context();
-  for (std::size_t i = 0; i < context.size(); ++i) {
-    if (context.match_element<caf::error>(i) && !all_known(context.get_as<caf::error>(i)))
+  return !reason
+         || (!caf::query_type_name(reason.category()).empty() && is_readable(reason.context()));
+}
+
+template <class T>
+bool is_known(const caf::message& content, std::size_t i) {
+  return !content.match_element<T>(i) || all_known(content.get_as<T>(i).reason);
+}
+
+} // namespace
+
+bool is_readable(const caf::message& content) {
+  for (std::size_t i = 0; i < content.size(); ++i) {
+    if (content.match_element<caf::error>(i) && !all_known(content.get_as<caf::error>(i)))
+      return false;
+    if (content.match_element<caf::message>(i) && !is_readable(content.get_as<caf::message>(i)))
+      return false;
+    if (!is_known<caf::exit_msg>(content, i) || !is_known<caf::down_msg>(content, i)
+        || !is_known<caf::node_down_msg>(content, i) || !is_known<failed_reply>(content, i))
       return false;
   }
   return true;
 }
-
-} // namespace
 
 caf::error readable(caf::error reason) {
   if (all_known(reason))

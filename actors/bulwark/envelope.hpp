@@ -38,4 +38,7 @@ namespace bulwark {
 /// the program when it prints it.
 [[nodiscard]] caf::error readable(caf::error reason);
 
+/// Whether that holds for each error in a message: of its own, in messages in it, and as a reason.
+[[nodiscard]] bool is_readable(const caf::message& content);
+
 } // namespace bulwark

@@ -48,6 +48,9 @@ void front_door_actor::end(const caf::actor& door) {
 bool front_door_actor::enqueue(caf::mailbox_element_ptr element, compat::enqueue_context* context) {
   if (!let_go_ && element->payload.match_elements<caf::exit_msg>())
     return true;
+  // CAF prints what an actor doesn't expect: here, or where a call's target doesn't.
+  if (!is_readable(element->payload))
+    element->payload = caf::message{};
   return caf::event_based_actor::enqueue(std::move(element), context);
 }
 

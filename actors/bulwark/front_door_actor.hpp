@@ -26,7 +26,7 @@ public:
   static void end(const caf::actor& door);
 
   /// Drops exit messages: those of CAF, where somebody who was linked to us has ended, and forged
-  /// ones.
+  /// ones. Empties messages with errors of types that this program doesn't know: see is_readable().
   bool enqueue(caf::mailbox_element_ptr element, compat::enqueue_context* context) override;
 
   const char* name() const override;

@@ -4,6 +4,10 @@
 #include "support/guards.hpp"
 #include "support/listener.hpp"
 
+#include <caf/binary_deserializer.hpp>
+#include <caf/binary_serializer.hpp>
+#include <caf/byte_buffer.hpp>
+
 #include <algorithm>
 
 using namespace bulwark;
@@ -22,6 +26,22 @@ struct fixture : guard_fixture {
     return call("db", {.remaining = remaining}, caf::make_message(ask_atom_v, question));
   }
 };
+
+// As bytes of another node are read: CAF takes any number for an error's category.
+caf::error foreign_error(caf::actor_system& sys) {
+  caf::byte_buffer bytes;
+  caf::binary_serializer sink{sys, bytes};
+  REQUIRE(sink.apply(caf::make_error(target_error::broken)));
+  const auto known = caf::type_id_v<target_error>;
+  for (auto i = bytes.begin(); i + 1 < bytes.end(); ++i)
+    if (static_cast<unsigned>(i[0]) == known >> 8U && static_cast<unsigned>(i[1]) == (known & 255U))
+      i[0] = static_cast<caf::byte_buffer::value_type>(0x7f);
+  caf::binary_deserializer source{sys, bytes};
+  caf::error result;
+  REQUIRE(source.apply(result));
+  REQUIRE(result.category() != known);
+  return result;
+}
 
 bool names(const caf::error& why, const std::string& name) {
   const auto report = report_of(why);
@@ -326,6 +346,50 @@ TEST_CASE("what CAF would take for its own ends no target through the door [D5] 
       compat::has_ended(caf::actor_cast<caf::strong_actor_ptr>(f.node->circuit_breaker("inner"))));
   CHECK(f.sys.get<circuit_state>(f.node->circuit_breaker("inner"), state_atom_v)
         == circuit_state::closed);
+}
+
+TEST_CASE("an error of an unknown type anywhere in a message doesn't end the process [D5] [Z3]",
+          "[door]") {
+  fixture f;
+  auto guard = f.guard(whole_policy());
+  const auto foreign = foreign_error(*f.sys);
+  const auto source = f.door.address();
+  const std::vector<caf::message> contents{
+      caf::make_message(foreign),
+      caf::make_message(std::int32_t{1}, foreign),
+      caf::make_message(std::int32_t{1}, caf::make_error(target_error::broken, foreign)),
+      caf::make_message(std::int32_t{1}, caf::make_message(foreign)),
+      caf::make_message(std::int32_t{1}, caf::exit_msg{source, foreign}),
+      caf::make_message(std::int32_t{1}, caf::down_msg{source, foreign}),
+      caf::make_message(std::int32_t{1}, failed_reply{foreign})};
+  for (const auto& content : contents) {
+    // It would be printed.
+    compat::deliver(caf::actor_cast<caf::strong_actor_ptr>(f.door), nullptr, caf::make_message_id(),
+                    content, nullptr);
+    f.sys.run();
+    CHECK(f.sys.ask(f.door, call_atom_v, content)->count() == 1);
+    CHECK(f.call("db", {}, content)->is_error());
+    tell(f.door, call_atom_v, std::string{"db"}, call_context{}, content);
+    f.sys.run();
+  }
+  CHECK(f.target.log->questions.empty());
+  auto answer = f.call(1);
+  f.sys.answer(f.target, 0, std::int32_t{2});
+  CHECK(answer->as<std::int32_t>() == 2);
+}
+
+TEST_CASE("a policy with an error of an unknown type is not read [Z3]", "[door]") {
+  virtual_system sys;
+  caf::byte_buffer bytes;
+  caf::binary_serializer sink{*sys, bytes};
+  circuit_breaker_policy policy{.failure_on = codes{errc::timed_out}};
+  REQUIRE(sink.apply(policy));
+  const auto known = caf::type_id_v<errc>;
+  for (auto i = bytes.begin(); i + 1 < bytes.end(); ++i)
+    if (static_cast<unsigned>(i[0]) == known >> 8U && static_cast<unsigned>(i[1]) == (known & 255U))
+      i[0] = static_cast<caf::byte_buffer::value_type>(0x7f);
+  caf::binary_deserializer source{*sys, bytes};
+  CHECK_FALSE(source.apply(policy));
 }
 
 TEST_CASE("who links to the door and ends does not take it along [D5]", "[door]") {
