@@ -137,9 +137,9 @@ struct house {
     using bulwark::part_kind;
     breaker = owner->circuit_breaker("breaker", circuit_policy());
     bulkhead = owner->bulkhead("bulkhead", bulkhead_policy());
-    shared_bulkhead = owner->shared_bulkhead("pool", bulkhead_policy(), {.lease_time = 1s});
+    shared_bulkhead = owner->shared_bulkhead("pool", bulkhead_policy(), {.lease_time = 1h});
     shared_circuit = owner->shared_circuit_breaker(
-        "circuit", circuit_policy(), {.lease_time = 1s, .trips_for = bulwark::trip_scope::any});
+        "circuit", circuit_policy(), {.lease_time = 1h, .trips_for = bulwark::trip_scope::any});
     owner_of_bulkhead = owner->directory()->find_shared(part_kind::bulkhead, "pool");
     owner_of_circuit = owner->directory()->find_shared(part_kind::circuit_breaker, "circuit");
     line = sys->spawn(fuzz_line, owner->front_door());
