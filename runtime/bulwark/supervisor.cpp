@@ -591,6 +591,7 @@ void supervisor::on_part_lost(instant now) {
         || c.state == call_state::queued)
       stop(c, errc::shutting_down, &counters::rejected, now);
   });
+  let_follow(now); // nobody is behind any more, and who comes now isn't either
 }
 
 void supervisor::shut_down(bool finish_calls, instant now) {

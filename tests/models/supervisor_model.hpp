@@ -140,6 +140,7 @@ struct promised {
   std::uint32_t begun = 0;   // attempts
   std::uint32_t launches = 0;
   bool cut = false;
+  std::uint64_t launched_in = 0; // the breaker's generation, as the view showed it
 };
 
 struct leave {
@@ -178,8 +179,11 @@ public:
   std::uint32_t most_attempts = 1;
   std::uint64_t retries = 0;
   std::uint64_t last_call = 0;
-  std::uint64_t last_in_order = 0; // of those started at their first attempt
-  std::uint32_t coming = 0;        // permits under way to here
+  std::uint64_t last_in_order = 0;   // of those started at their first attempt
+  std::uint32_t failures_on_way = 0; // told to the breaker, which has not heard of them
+  std::uint64_t failed_in = 0;       // the generation of the last failure told, 0: a success since
+  std::uint64_t successes_told = 0;
+  std::uint32_t coming = 0; // permits under way to here
   std::uint32_t going = 0;
 
   // What is being done to the core, that it may answer for it.
@@ -217,7 +221,7 @@ public:
 private:
   promised& record_of(attempt_id attempt);
   // The call's attempt is this one now.
-  static void begin(promised& call, attempt_id attempt);
+  void begin(promised& call, attempt_id attempt);
 };
 
 // -- all of them, and the parts they share ------------------------------------------
@@ -290,6 +294,9 @@ inline promised& station::record_of(attempt_id attempt) {
 }
 
 inline void station::begin(promised& call, attempt_id attempt) {
+  // It goes on by what the view says: then the breaker has heard of all our failures.
+  if (limits.breaker && call.attempt != attempt && all.view.read().state == circuit_state::closed)
+    MUST(failures_on_way == 0U);
   call.begun += call.attempt == attempt ? 0 : 1;
   call.attempt = attempt;
 }
@@ -325,11 +332,12 @@ inline void station::call(digits digit) {
   MUST(live.count(slot) == 0U);
   const auto begun = core.books().attempts;
   // What the caller itself has left; now and then nothing.
-  const auto remaining =
-      digit(4) == 0 ? std::optional{static_cast<int>(digit(9)) * 1'100us - 1'100us} : std::nullopt;
+  std::optional<timespan> remaining;
+  if (digit(4) == 0)
+    remaining = digit(9) * 1'100us - 1'100us;
   auto deadline = own ? own : limits.deadline;
   if (remaining)
-    deadline = std::max(std::min(deadline.value_or(*remaining), timespan{*remaining}), timespan{0});
+    deadline = std::max(std::min(deadline.value_or(*remaining), *remaining), timespan{0});
   live[slot] = {.started = all.now,
                 .deadline = deadline ? all.now + *deadline : end_of_time,
                 .function = function,
@@ -348,7 +356,12 @@ inline void station::take_reply(attempt_id attempt, const reply_class& how) {
       i != live.end() && i->second.attempt == attempt && i->second.where == place::in_flight;
   MUST(core.awaits_reply(attempt) == expected);
   abandoned.erase(attempt.serial);
+  // A success that ends a row of failures has to be told, whoever has begun the row.
+  const auto news = expected && !how && limits.breaker
+                    && (i->second.launched_in == failed_in || all.view.read().failing);
+  const auto told = successes_told;
   MUST(core.on_reply(attempt, how, all.now) == expected);
+  MUST(!news || successes_told == told + 1);
   all.met.late += expected ? 0 : 1;
   // What has no second chance has been answered by now.
   MUST(!expected || (how && how->retryable && limits.retry) || live.count(attempt.slot) == 0U);
@@ -375,7 +388,8 @@ inline void station::ask_probe(attempt_id attempt, instant hold_until) {
   MUST(call.where == place::between);
   MUST((hold_until > all.now));
   call.where = place::asking;
-  begin(call, attempt);
+  call.begun += call.attempt == attempt ? 0 : 1;
+  call.attempt = attempt;
   call.due = call.deadline;
   all.post(to_breaker, [this, attempt, hold_until] {
     if (!all.breaker_alive)
@@ -404,10 +418,17 @@ inline void station::tell_breaker(const permit& held, std::optional<bool> failed
   MUST(!failed || from_target);
   MUST(!failed || doing != action::reply || *failed == reply.has_value());
   MUST(!failed || *failed || doing == action::reply);
+  if (doing == action::reply || doing == action::lose_attempt)
+    MUST((!failed || held.generation == record_of(done_to).launched_in));
+  failures_on_way += failed && *failed ? 1 : 0;
+  successes_told += failed && !*failed ? 1 : 0;
+  if (failed)
+    failed_in = *failed ? held.generation : held.generation == failed_in ? 0 : failed_in;
   auto bounded = false;
   for (const auto& [serial, each] : leaves)
     bounded = bounded || (each.held == held && each.bounded);
   all.post(to_breaker, [this, held, failed, bounded] {
+    failures_on_way -= failed && *failed ? 1 : 0;
     if (!all.breaker_alive)
       return;
     auto& breaker = all.breaker;
@@ -485,6 +506,7 @@ inline void station::start_attempt(attempt_id attempt) {
   launched.push_back(attempt);
   if (limits.breaker) {
     const auto seen = all.view.read();
+    call.launched_in = seen.generation;
     const auto given = leaves.find(attempt.serial);
     const auto probes = given != leaves.end() && given->second.held.probe != 0
                         && given->second.held.generation == seen.generation;
@@ -569,6 +591,10 @@ inline void station::check() const {
   MUST(books.attempts == launched.size());
   MUST(books.retries == retries);
   const auto [between, asking, queued, flying] = counts();
+  // Who has not begun waits for the answers of others.
+  MUST(asking > 0 || std::all_of(live.begin(), live.end(), [](const auto& each) {
+         return each.second.begun > 0 || each.second.where != place::between;
+       }));
   MUST(books.breaker.in_flight == (limits.breaker ? asking + queued + flying : 0U));
   MUST(books.bulkhead.in_flight == (limits.bulkhead ? queued + flying : 0U));
   MUST(core.permits_in_use()
@@ -729,6 +755,7 @@ inline void world::lose_part(bool the_breaker) {
       to->doing = action::lose_part;
       to->part_lost = true;
       to->core.on_part_lost(now);
+      MUST(to->core.permits_unused() == 0U);
     });
   }
 }

@@ -215,6 +215,24 @@ TEST_CASE("when a part is lost what waits for it is refused and what runs goes o
   CHECK(s.core.live() == 0);
 }
 
+TEST_CASE(
+    "when the breaker is lost new calls are refused at once though others waited behind one that "
+    "had asked it [G3]",
+    "[supervisor]") {
+  recording_supervisor s{{.breaker = true}};
+  s.show(circuit_state::half_open, 3);
+  s.call(); // asks
+  s.show(circuit_state::closed, 4);
+  s.call(); // behind it
+  REQUIRE(s.answers() == 0);
+  s.core.on_part_lost(s.now);
+  REQUIRE(s.answers() == 2);
+  s.call(); // without a deadline, it would wait for ever
+  REQUIRE(s.answers() == 3);
+  CHECK(s.wishes.answers.back().end.error == errc::shutting_down);
+  CHECK(s.core.live() == 0);
+}
+
 TEST_CASE("when the bulkhead is lost new calls are refused though permits lie here [G3]",
           "[supervisor]") {
   recording_supervisor s{{.bulkhead = true}};
