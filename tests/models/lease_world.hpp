@@ -167,6 +167,13 @@ public:
   /// The newest permit that the owner has given, and whether the target would still take it.
   [[nodiscard]] permit_token newest_token() const { return newest_token_; }
   [[nodiscard]] bool target_takes(std::uint64_t number) { return fence_.admit({number, 0}); }
+  /// Permits that the node's supervisors have, used or not.
+  [[nodiscard]] std::uint64_t at_supervisors(std::uint32_t i) const {
+    std::uint64_t result = 0;
+    for (const auto& each : nodes_[i]->stations)
+      result += each->core.permits_in_use() + each->core.permits_unused();
+    return result;
+  }
   [[nodiscard]] bool has_owner() const { return owner_ != nullptr; }
   [[nodiscard]] const shared_bulkhead& owner() const { return *owner_; }
   [[nodiscard]] std::uint64_t held_at_owner(std::uint32_t i) const {

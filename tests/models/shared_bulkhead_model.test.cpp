@@ -41,6 +41,7 @@ void require_order(lease_world& world, std::uint32_t nodes) {
     INFO("node " << i);
     REQUIRE(world.share(i).state() == bulkhead_share::mode::leased);
     REQUIRE(world.held_at_owner(i) == world.local(i).policy().max_workers);
+    REQUIRE(world.local(i).leased() == world.at_supervisors(i)); // none is lost on its way
     held += world.held_at_owner(i);
   }
   REQUIRE(held == world.owner().leased());
