@@ -2,6 +2,7 @@
 
 #include "bulwark/bulkhead.hpp"
 #include "bulwark/circuit_breaker.hpp"
+#include "bulwark/envelope.hpp"
 #include "bulwark/errc.hpp"
 #include "bulwark/failure_report.hpp"
 #include "bulwark/retry.hpp"
@@ -100,10 +101,7 @@ public:
     auto number = static_cast<std::uint8_t>(x.kind_);
     if (!f.object(x).fields(f.field("kind", number), f.field("codes", x.codes_)))
       return false;
-    // CAF takes any number for an error's category, and ends the program when it prints such a one.
-    const auto unknown = [](const caf::error& code) {
-      return code && caf::query_type_name(code.category()).empty();
-    };
+    const auto unknown = [](const caf::error& code) { return code && !is_error_code(code); };
     if (Inspector::is_loading
         && (number >= static_cast<std::uint8_t>(kind::function)
             || std::any_of(x.codes_.begin(), x.codes_.end(), unknown))) {

@@ -2,6 +2,10 @@
 
 #include "bulwark/protocol.hpp"
 
+#include <caf/binary_deserializer.hpp>
+#include <caf/detail/meta_object.hpp>
+
+#include <cstddef>
 #include <utility>
 
 namespace bulwark {
@@ -15,8 +19,7 @@ bool looks_sealed(const caf::message& content) noexcept {
 }
 
 bool all_known(const caf::error& reason) {
-  return !reason
-         || (!caf::query_type_name(reason.category()).empty() && is_readable(reason.context()));
+  return !reason || (is_error_code(reason) && is_readable(reason.context()));
 }
 
 template <class T>
@@ -25,6 +28,25 @@ bool is_known(const caf::message& content, std::size_t i) {
 }
 
 } // namespace
+
+// An enumeration of one byte is what CAF requires of an error's code: it is read from one byte, and lies
+// in memory as that byte.
+bool is_error_code(const caf::error& reason) {
+  const auto types = caf::detail::global_meta_objects();
+  if (reason.category() >= types.size())
+    return false;
+  const auto& type = types[reason.category()];
+  alignas(std::max_align_t) std::byte there[alignof(std::max_align_t)] = {};
+  if (type.type_name.empty() || type.padded_size > sizeof there)
+    return false;
+  const auto code = std::byte{reason.code()};
+  caf::binary_deserializer source{nullptr, &code, 1};
+  type.default_construct(there);
+  const auto result =
+      type.load_binary(source, there) && source.remaining() == 0 && there[0] == code;
+  type.destroy(there);
+  return result;
+}
 
 bool is_readable(const caf::message& content) {
   for (std::size_t i = 0; i < content.size(); ++i) {

@@ -33,6 +33,11 @@ namespace bulwark {
 /// Takes out what is in an envelope; anything else comes back as it is.
 [[nodiscard]] caf::message unseal(caf::message content);
 
+/// Whether the error's category is a type of error codes that this program knows, and its code one of
+/// them. CAF takes any number for a category from another node: printing such an error, it reads the
+/// code's one byte as whatever type has that number.
+[[nodiscard]] bool is_error_code(const caf::error& reason);
+
 /// The error, if all of it is of types that this program knows, those in its context too; else
 /// sec::unknown_type. CAF takes any number for an error's category from another node, and would end
 /// the program when it prints it.
