@@ -450,7 +450,8 @@ inline void station::tell_breaker(const permit& held, std::optional<bool> failed
 inline void station::ask_permit(attempt_id attempt) {
   auto& call = record_of(attempt);
   MUST(limits.bulkhead);
-  MUST((core.permits_unused() == 0 || counts()[static_cast<std::size_t>(place::queued)] > 0)); // else it would be taken
+  MUST((core.permits_unused() == 0
+        || counts()[static_cast<std::size_t>(place::queued)] > 0)); // else it would be taken
   MUST((call.where == place::between || (call.where == place::asking && call.attempt == attempt)));
   call.where = place::queued;
   begin(call, attempt);

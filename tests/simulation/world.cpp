@@ -150,7 +150,10 @@ void world::disconnect(std::uint32_t index, timespan told_within) {
 void world::node_lost(std::uint32_t index, std::uint32_t incarnation) {
   if (auto* o = owner())
     o->lose(incarnation);
-  if (auto& registry = nodes_[0]->registry)
+  const auto* now_there = nodes_[index].get();
+  const auto followed =
+      now_there != nullptr && now_there->incarnation != incarnation && lines_[index].up;
+  if (auto& registry = nodes_[0]->registry; registry && !followed) // else the line is another's
     registry->lost(index);
 }
 
