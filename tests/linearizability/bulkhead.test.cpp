@@ -271,10 +271,10 @@ private:
   // A decision: its ask has come to the line by now.
   template <class T>
   void got(const T& what) {
-    const auto& question = questions_.at(what.ticket);
+    const auto& answered = questions_.at(what.ticket);
     const auto now = clock_now();
-    notes_.has_happened(question.place, now);
-    notes_.happened({me_.id, what}, question.asked, now);
+    notes_.has_happened(answered.place, now);
+    notes_.happened({me_.id, what}, answered.asked, now);
     me_.on(what);
   }
 
