@@ -79,11 +79,18 @@ TEST_CASE("a circuit that opens on one node rejects on the others within 50 ms [
   time_until([&] { return f.nodes[2]->state() == "open"; });
   time_until([&] { return f.nodes[0]->state() == "open"; });
   REQUIRE(f.nodes[1]->state() != "closed");
-  const auto first_open = [](const sharing_process& node) {
-    for (const auto& each : node.transitions())
-      if (each.to == "open")
-        return each.when;
-    throw std::runtime_error{"it has never been open"};
+  // The answer to who asks for the state may come before the transition is told, which is read with the
+  // next answer.
+  const auto first_open = [](sharing_process& node) {
+    std::optional<timespan> result;
+    time_until([&] {
+      std::ignore = node.state();
+      for (const auto& each : node.transitions())
+        if (each.to == "open" && !result)
+          result = each.when;
+      return result.has_value();
+    });
+    return *result;
   };
   const auto began = first_open(*f.nodes[1]);
   for (std::size_t i : {std::size_t{0}, std::size_t{2}}) {
