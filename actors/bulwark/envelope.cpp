@@ -30,10 +30,10 @@ bool is_known(const caf::message& content, std::size_t i) {
 } // namespace
 
 // An enumeration of one byte is what CAF requires of an error's code: it is read from one byte, and lies
-// in memory as that byte.
+// in memory as that byte. 0 says that there is no error; much else is empty when it is read from a 0.
 bool is_error_code(const caf::error& reason) {
   const auto types = caf::detail::global_meta_objects();
-  if (reason.category() >= types.size())
+  if (reason.code() == 0 || reason.category() >= types.size())
     return false;
   const auto& type = types[reason.category()];
   alignas(std::max_align_t) std::byte there[alignof(std::max_align_t)] = {};

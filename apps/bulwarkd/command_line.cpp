@@ -1,5 +1,6 @@
 #include "bulwarkd/command_line.hpp"
 
+#include <algorithm>
 #include <fmt/format.h>
 
 #include <optional>
@@ -51,6 +52,16 @@ private:
   }
 
   void take_key(std::string key, const std::string& text) {
+    // CAF's settings lose their order, and the process with it, where other bytes are in their names.
+    const auto in_keys = [](char c) {
+      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-'
+             || c == '_' || c == '.';
+    };
+    if (!std::all_of(key.begin(), key.end(), in_keys)) {
+      result_.wrong.push_back(
+          fmt::format("--{}: no such key; keys are of letters, digits, -, _ and .", key));
+      return;
+    }
     if (key.rfind("caf.", 0) != 0)
       key.insert(0, "bulwark.");
     // What is no number, duration, list or group is a text: 127.0.0.1:4711 begins as a number does.

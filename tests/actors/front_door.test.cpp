@@ -28,7 +28,8 @@ struct fixture : guard_fixture {
 };
 
 // As bytes of another node are read: CAF takes any number for an error's category.
-caf::error foreign_error(caf::actor_system& sys, caf::type_id_t category = 0x7f01) {
+caf::error foreign_error(caf::actor_system& sys, caf::type_id_t category = 0x7f01,
+                         bool coded = true) {
   caf::byte_buffer bytes;
   caf::binary_serializer sink{sys, bytes};
   REQUIRE(sink.apply(caf::make_error(target_error::broken)));
@@ -38,6 +39,8 @@ caf::error foreign_error(caf::actor_system& sys, caf::type_id_t category = 0x7f0
         && static_cast<unsigned>(i[1]) == (known & 255U)) {
       i[0] = static_cast<caf::byte_buffer::value_type>(category >> 8U);
       i[1] = static_cast<caf::byte_buffer::value_type>(category & 255U);
+      if (!coded) // 0, which says that there is no error, in one that is there
+        i[-1] = {};
       break;
     }
   caf::binary_deserializer source{sys, bytes};
