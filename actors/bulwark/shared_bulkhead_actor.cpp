@@ -84,7 +84,6 @@ caf::result<void> shared_bulkhead_actor::change_policy(const bulkhead_policy& po
 }
 
 void shared_bulkhead_actor::shut_down() {
-  core_.close();
   quit(caf::exit_reason::user_shutdown);
 }
 
@@ -97,7 +96,9 @@ bulkhead_stats shared_bulkhead_actor::stats() const {
           .queued = static_cast<std::uint32_t>(core_.queued())};
 }
 
+/// Whatever has ended it: another of the name knows nothing of what nodes hold.
 void shared_bulkhead_actor::on_exit() {
+  core_.close();
   nodes_.forget_all(this);
 }
 

@@ -137,7 +137,6 @@ caf::result<void> shared_circuit_actor::change_policy(const circuit_breaker_poli
 }
 
 void shared_circuit_actor::shut_down() {
-  core_.close(now());
   quit(caf::exit_reason::user_shutdown);
 }
 
@@ -153,7 +152,9 @@ circuit_breaker_stats shared_circuit_actor::stats() const {
           .transitions = transitions_};
 }
 
+/// Whatever has ended it: another of the name counts its words anew, and nodes would take them for old.
 void shared_circuit_actor::on_exit() {
+  core_.close(now());
   nodes_.forget_all(this);
 }
 

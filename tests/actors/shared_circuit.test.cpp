@@ -212,6 +212,23 @@ TEST_CASE("when the owner is back its word holds again [D18]", "[shared_circuit]
 }
 
 TEST_CASE(
+    "an owner's part that is ended by whatever means tells its nodes and another is heard at once "
+    "[D18]",
+    "[shared_circuit]") {
+  fixture f{trip_scope::any};
+  f.sys.advance(5s); // some words have been said
+  f.sys.kill(f.owner);
+  f.sys.kill(f.parts[0]); // or its name is taken
+  f.sys.run();
+  f.nodes[0]->directory()->shared_circuit_breaker(
+      "db", {.failure_threshold = 2, .success_threshold = 1, .open_for = 10s, .half_open_calls = 1},
+      {.lease_time = 1s, .trips_for = trip_scope::any});
+  f.sys.advance(300ms); // they say that they are there: a lease is a second
+  f.fail_twice(2);
+  CHECK(is(f.call(1), errc::circuit_open));
+}
+
+TEST_CASE(
     "a silent owner is lost when the lease has run out and calls that wait for it are answered "
     "[D18]",
     "[shared_circuit]") {
