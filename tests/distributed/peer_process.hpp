@@ -1,7 +1,7 @@
 #pragma once
 
-#include <fcntl.h>
-#include <spawn.h>
+#include "support/spoken_process.hpp"
+
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,8 +15,6 @@
 #include <system_error>
 #include <utility>
 #include <vector>
-
-extern char** environ;
 
 namespace bulwark_tests {
 
@@ -93,35 +91,17 @@ private:
   std::uint16_t port_ = 0;
 
   void start(bool serves) {
-    int input[2];
-    int output[2];
-    if (::pipe2(input, O_CLOEXEC) != 0 || ::pipe2(output, O_CLOEXEC) != 0)
-      throw std::runtime_error{"no pipes for the peer"};
-    posix_spawn_file_actions_t actions;
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawn_file_actions_adddup2(&actions, input[0], STDIN_FILENO);
-    ::posix_spawn_file_actions_adddup2(&actions, output[1], STDOUT_FILENO);
-    if (!errors_to_.empty())
-      ::posix_spawn_file_actions_addopen(&actions, STDERR_FILENO, errors_to_.c_str(),
-                                         O_CREAT | O_WRONLY | O_APPEND, 0600);
     std::vector<std::string> words{TEST_PEER, "--port=" + std::to_string(port_),
                                    serves ? "--serves=1" : "--serves=0"};
     words.insert(words.begin(), through_.begin(), through_.end());
     words.insert(words.end(), options_.begin(), options_.end());
-    std::vector<char*> arguments;
-    for (auto& word : words)
-      arguments.push_back(word.data());
-    arguments.push_back(nullptr);
-    const auto failed =
-        ::posix_spawnp(&id_, arguments[0], &actions, nullptr, arguments.data(), environ);
-    ::posix_spawn_file_actions_destroy(&actions);
-    ::close(input[0]);
-    ::close(output[1]);
-    input_ = input[1];
+    const auto peer = speak_to(std::move(words), errors_to_);
+    id_ = peer.id;
+    input_ = peer.input;
     std::string line;
-    for (char c = 0; failed == 0 && ::read(output[0], &c, 1) == 1 && c != '\n';)
+    for (char c = 0; ::read(peer.output, &c, 1) == 1 && c != '\n';)
       line += c;
-    ::close(output[0]);
+    ::close(peer.output);
     if (line.empty())
       throw std::runtime_error{"the peer does not start"};
     port_ = static_cast<std::uint16_t>(std::stoi(line));

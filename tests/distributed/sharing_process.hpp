@@ -1,8 +1,8 @@
 #pragma once
 
-#include <fcntl.h>
+#include "support/spoken_process.hpp"
+
 #include <poll.h>
-#include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -15,8 +15,6 @@
 #include <string>
 #include <utility>
 #include <vector>
-
-extern char** environ;
 
 namespace bulwark_tests {
 
@@ -111,30 +109,13 @@ private:
   std::vector<transition> transitions_;
 
   void start() {
-    int input[2];
-    int output[2];
-    if (::pipe2(input, O_CLOEXEC) != 0 || ::pipe2(output, O_CLOEXEC) != 0)
-      throw std::runtime_error{"no pipes for the node"};
-    posix_spawn_file_actions_t actions;
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawn_file_actions_adddup2(&actions, input[0], STDIN_FILENO);
-    ::posix_spawn_file_actions_adddup2(&actions, output[1], STDOUT_FILENO);
     std::vector<std::string> words{TEST_SHARING_NODE, "--port=" + std::to_string(port_)};
     words.insert(words.end(), options_.begin(), options_.end());
-    std::vector<char*> arguments;
-    for (auto& word : words)
-      arguments.push_back(word.data());
-    arguments.push_back(nullptr);
-    const auto failed =
-        ::posix_spawn(&id_, words[0].c_str(), &actions, nullptr, arguments.data(), environ);
-    ::posix_spawn_file_actions_destroy(&actions);
-    ::close(input[0]);
-    ::close(output[1]);
-    input_ = input[1];
-    output_ = output[0];
+    const auto node = speak_to(std::move(words));
+    id_ = node.id;
+    input_ = node.input;
+    output_ = node.output;
     unread_.clear();
-    if (failed != 0)
-      throw std::runtime_error{"the node does not start"};
     port_ = static_cast<std::uint16_t>(std::stoi(expect("port ").substr(5)));
   }
 
