@@ -223,7 +223,7 @@ void process::arrive(guard& by, attempt_id attempt, std::uint32_t target) {
 }
 
 /// The target is done with it, and says so.
-void process::finish(const guard& by, attempt_id attempt, mood how) {
+void process::finish(guard& by, attempt_id attempt, mood how) {
   const auto i = std::find_if(works.begin(), works.end(), [&](const work& each) {
     return each.by == &by && each.attempt == attempt;
   });
@@ -231,9 +231,8 @@ void process::finish(const guard& by, attempt_id attempt, mood how) {
     return; // was told to stop
   const auto from = static_cast<actor>(first_target + i->target);
   stop_work(by, attempt);
-  auto* to = const_cast<guard*>(&by);
   const auto say = [&](attempt_id what, const reply_class& kind) {
-    post(from, by.me(), [to, what, kind] {
+    post(from, by.me(), [to = &by, what, kind] {
       if (!to->ended)
         to->reply(what, kind);
     });

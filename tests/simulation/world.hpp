@@ -91,7 +91,7 @@ struct process {
   void start_work(guard& by, attempt_id attempt, std::uint32_t target, bool counted);
   void stop_work(const guard& by, attempt_id attempt);
   void stop_counting(const guard& by, attempt_id attempt);
-  void finish(const guard& by, attempt_id attempt, mood how);
+  void finish(guard& by, attempt_id attempt, mood how);
   void change_target(std::uint32_t target, mood to);
   void lose_target(guard& by);
   void count_no_more();
