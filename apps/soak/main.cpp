@@ -145,6 +145,9 @@ std::vector<soak::finding> soak_node(caf::actor_system& system, const options& w
 int run(const options& wishes) {
   config settings;
   course all;
+  // Its memory is to be there from the beginning: what grows is looked for.
+  all.samples.resize(static_cast<std::size_t>(wishes.minutes * 60 / wishes.interval) + 2);
+  all.samples.clear();
   std::vector<soak::finding> found;
   {
     caf::actor_system system{settings};
