@@ -32,22 +32,44 @@ bool is_lost_connection(const caf::error& reason) {
          || is_one_of(reason, {caf::exit_reason::remote_link_unreachable});
 }
 
-} // namespace
-
-std::optional<error_mark> mark_of(const caf::error& reason) {
+// The last T in the error's context: what was put there later, further out, counts.
+template <class T>
+std::optional<T> find_in_context(const caf::error& reason) {
   if (!reason)
     return std::nullopt;
   const auto& context = reason.context();
-  for (std::size_t i = 0; i < context.size(); ++i) {
-    if (context.match_element<error_mark>(i))
-      return context.get_as<error_mark>(i);
+  for (auto i = context.size(); i-- > 0;) {
+    if (context.match_element<T>(i))
+      return context.get_as<T>(i);
   }
   return std::nullopt;
+}
+
+} // namespace
+
+std::optional<error_mark> mark_of(const caf::error& reason) {
+  return find_in_context<error_mark>(reason);
+}
+
+std::optional<timespan> retry_after_of(const caf::error& reason) {
+  auto delay = timespan{0};
+  if (const auto told = find_in_context<retry_after>(reason))
+    delay = told->delay;
+  else if (const auto report = report_of(reason))
+    delay = report->retry_after;
+  return delay > timespan{0} ? std::optional{delay} : std::nullopt;
+}
+
+bool forbids_retry(const caf::error& reason) {
+  const auto told = find_in_context<retry_after>(reason);
+  return told && told->delay < timespan{0};
 }
 
 bool is_transient(const caf::error& reason) {
   if (auto mark = mark_of(reason))
     return *mark == error_mark::transient;
+  if (const auto told = find_in_context<retry_after>(reason); told && told->delay != timespan{0})
+    return told->delay > timespan{0};
   return is_one_of(reason, {errc::timed_out, errc::target_lost}) || is_lost_connection(reason);
 }
 

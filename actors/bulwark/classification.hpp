@@ -28,16 +28,20 @@
 /// | error                                                             | retried | a failure |
 /// | ----------------------------------------------------------------- | ------- | --------- |
 /// | timed_out, target_lost, lost connections                          | yes     | yes       |
-/// | marked transient by the target                                    | yes     | yes       |
+/// | marked transient by the target, or it says when to come back      | yes     | yes       |
 /// | circuit_open, bulkhead_full, rate_limited, shutting_down          | no      | no        |
 /// | owner_lost, cancelled                                             | no      | no        |
 /// | unexpected_message, invalid_argument, marked client by the target | no      | no        |
-/// | marked permanent by the target                                    | no      | yes       |
+/// | marked permanent by the target, or it says not to come back       | no      | yes       |
 /// | everything else                                                   | no      | yes       |
 ///
 /// A target marks its errors by putting an error_mark into their context:
 ///
 ///     return caf::make_error(my_error::overloaded, bulwark::error_mark::transient);
+///
+/// and says when to come back by a retry_after beside it or alone:
+///
+///     return caf::make_error(my_error::overloaded, bulwark::retry_after{2s});
 
 namespace bulwark {
 
@@ -52,8 +56,23 @@ std::string to_string(error_mark mark);
 bool from_string(std::string_view name, error_mark& mark);
 bool from_integer(std::uint8_t number, error_mark& mark);
 
+/// In an error's context: when it makes sense to come again, by who made the error. Negative: never,
+/// as gRPC's grpc-retry-pushback-ms has it. 0 says nothing.
+struct retry_after {
+  timespan delay{0};
+
+  friend bool operator==(const retry_after&, const retry_after&) = default;
+};
+
 /// The mark in the error's context, if there is one.
 [[nodiscard]] std::optional<error_mark> mark_of(const caf::error& reason);
+
+/// When the error says to come back, by its retry_after or, where it is bulwark's own, by its
+/// report. Greater than 0; nullopt: it doesn't say.
+[[nodiscard]] std::optional<timespan> retry_after_of(const caf::error& reason);
+
+/// Whether the error says that nobody shall try again: it has a negative retry_after.
+[[nodiscard]] bool forbids_retry(const caf::error& reason);
 
 /// Column "retried" of the table above.
 [[nodiscard]] bool is_transient(const caf::error& reason);

@@ -77,6 +77,11 @@ bool inspect(Inspector& f, failure_report& x) {
 }
 
 template <class Inspector>
+bool inspect(Inspector& f, retry_after& x) {
+  return f.object(x).fields(f.field("delay", x.delay));
+}
+
+template <class Inspector>
 bool inspect(Inspector& f, lease_stamp& x) {
   return f.object(x).fields(f.field("session", x.session), f.field("serial", x.serial));
 }

@@ -439,6 +439,8 @@ CAF_ADD_TYPE_ID(bulwark, (bulwark::cluster_policy))
 CAF_ADD_TYPE_ID(bulwark, (bulwark::node_answer))
 CAF_ADD_ATOM(bulwark, bulwark, get_cluster_stats_atom)
 
+CAF_ADD_TYPE_ID(bulwark, (bulwark::retry_after))
+
 CAF_END_TYPE_ID_BLOCK(bulwark)
 
 CAF_ERROR_CODE_ENUM(bulwark::errc)

@@ -94,6 +94,43 @@ TEST_CASE("a mark is found wherever it is in the context [T6]", "[classification
   CHECK(mark_of(caf::make_error(target_error::broken)) == std::nullopt);
 }
 
+TEST_CASE("an error says when to come back [T30]", "[classification]") {
+  CHECK(retry_after_of(caf::make_error(caf::sec::runtime_error, retry_after{2s})) == 2s);
+  CHECK(retry_after_of(caf::make_error(caf::sec::runtime_error, "busy", error_mark::transient,
+                                       retry_after{3ms}))
+        == 3ms);
+  CHECK(retry_after_of(make_failure(errc::circuit_open, {.retry_after = 5s})) == 5s);
+  for (const auto& silent :
+       {caf::error{}, caf::make_error(caf::sec::runtime_error, "no hint"),
+        make_failure(errc::circuit_open, {}),
+        caf::make_error(caf::sec::runtime_error, retry_after{0s}),
+        caf::make_error(caf::sec::runtime_error, retry_after{-1s}),
+        caf::make_error(caf::sec::runtime_error, failure_report{.retry_after = 5s})}) {
+    INFO(to_string(silent));
+    CHECK(retry_after_of(silent) == std::nullopt);
+  }
+}
+
+TEST_CASE("an error that says when to come back is transient unless it is marked otherwise [T30]",
+          "[classification]") {
+  CHECK(is_transient(caf::make_error(caf::sec::runtime_error, retry_after{1ns})));
+  CHECK_FALSE(is_transient(caf::make_error(caf::sec::runtime_error, retry_after{0s})));
+  CHECK_FALSE(is_transient(
+      caf::make_error(caf::sec::runtime_error, error_mark::permanent, retry_after{1s})));
+  CHECK(counts_as_failure(caf::make_error(caf::sec::runtime_error, retry_after{1s})));
+}
+
+TEST_CASE("a negative retry_after says that nobody shall come back [T30]", "[classification]") {
+  const auto stop = caf::make_error(caf::sec::request_timeout, retry_after{-1ns});
+  CHECK(forbids_retry(stop));
+  CHECK_FALSE(is_transient(stop));
+  // What was put there last, by a guard further out, counts.
+  CHECK(forbids_retry(caf::make_error(caf::sec::runtime_error, retry_after{1s}, retry_after{-1s})));
+  CHECK_FALSE(forbids_retry(caf::make_error(caf::sec::runtime_error, retry_after{1s})));
+  CHECK_FALSE(forbids_retry(caf::make_error(caf::sec::request_timeout)));
+  CHECK_FALSE(forbids_retry(caf::error{}));
+}
+
 TEST_CASE("a list of codes matches codes whatever their context [T5]", "[classification]") {
   const codes list{errc::timed_out, caf::sec::runtime_error, target_error::busy};
   CHECK(list(make_failure(errc::timed_out, {.guard = "db"})));

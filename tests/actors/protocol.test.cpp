@@ -206,6 +206,7 @@ TEST_CASE("what bulwark's actors tell each other comes back from bytes as it was
   check(*sys, books_report{.round = 5, .calls = some_counters, .abandoned = 6});
   check(*sys, wake_request{.at = 3s});
   check(*sys, failed_reply{.reason = caf::make_error(target_error::busy, error_mark::transient)});
+  check(*sys, retry_after{-1500us});
   check(*sys, stats_request{.round = 5});
   check(*sys, door_change{});
 }
