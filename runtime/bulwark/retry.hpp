@@ -2,10 +2,13 @@
 
 #include "bulwark/policy.hpp"
 #include "bulwark/random.hpp"
+#include "bulwark/retry_budget.hpp"
 #include "bulwark/time.hpp"
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 /// @file Backoff: how long to wait before the next attempt.
 ///
@@ -25,11 +28,27 @@
 ///
 /// In decorrelated jitter base_delay stands for the last wait before there was one.
 ///
+/// Where an error says when to come back (see retry_after), the wait begins then: at least as long,
+/// and those who were told the same come spread. An error that names a time beyond max_retry_after
+/// comes back as it is, at once: to come earlier would be against the target's word, and longer
+/// nobody shall wait unasked. So does one that says not to come back, as in gRPC.
+///
 /// Source: Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
 
 namespace bulwark {
 
 enum class jitter_kind : std::uint8_t { none = 0, full = 1, equal = 2, decorrelated = 3 };
+
+/// Another base_delay after some errors.
+template <class Predicate>
+struct basic_error_delay {
+  /// After which errors.
+  Predicate on;
+  /// Instead of the policy's; 0 .. 100 years.
+  timespan base_delay{0};
+
+  friend bool operator==(const basic_error_delay&, const basic_error_delay&) = default;
+};
 
 /// How often and when to try again. `Predicate` says after which errors; the core doesn't look at
 /// errors, so for it there is none (see bulwark::retry_policy).
@@ -46,6 +65,15 @@ struct basic_retry_policy {
   jitter_kind jitter = jitter_kind::full;
   /// After which errors to try again.
   Predicate retry_on = {};
+  /// How much load retries may add; nullopt: max_attempts alone bounds it.
+  std::optional<retry_budget_policy> budget = {};
+  /// The longest that an error may ask to be waited for; 0 .. 100 years.
+  timespan max_retry_after = std::chrono::seconds{60};
+  /// Other base delays: the first whose predicate holds counts.
+  std::vector<basic_error_delay<Predicate>> delays = {};
+  /// Whether a call that doesn't say so itself may be made twice. One that may not is tried again
+  /// only where it surely was not begun: refused by a part, or not delivered.
+  bool idempotent = true;
 
   friend bool operator==(const basic_retry_policy&, const basic_retry_policy&) = default;
 };
@@ -59,7 +87,20 @@ retry_limits limits_of(const basic_retry_policy<Predicate>& policy) {
           .base_delay = policy.base_delay,
           .exponential_base = policy.exponential_base,
           .max_delay = policy.max_delay,
-          .jitter = policy.jitter};
+          .jitter = policy.jitter,
+          .budget = policy.budget,
+          .max_retry_after = policy.max_retry_after,
+          .idempotent = policy.idempotent};
+}
+
+/// What is out of range in the numbers of `delays`.
+template <class Predicate>
+policy_mistakes find_mistakes(const std::vector<basic_error_delay<Predicate>>& delays) {
+  policy_mistakes result;
+  for (std::size_t i = 0; i < delays.size(); ++i)
+    check_range(result, "retry.delays[" + std::to_string(i) + "].base_delay", delays[i].base_delay,
+                timespan::zero(), longest_timespan);
+  return result;
 }
 
 /// What is out of range, each field with its path "retry.<field>".

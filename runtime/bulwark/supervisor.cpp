@@ -58,14 +58,19 @@ void supervisor::start(std::uint32_t slot, const call_options& options, instant 
   c.started = now;
   c.deadline = deadline ? saturating_add(now, *deadline) : end_of_time;
   c.keeps_worker = options.keeps_worker;
+  c.idempotent = options.idempotent.value_or(!limits_.retry || limits_.retry->idempotent);
+  c.is_retry = options.attempt > 1;
   ++books_.calls.calls;
   ++books_.calls.in_flight;
-  if (shutting_down_)
+  if (shutting_down_) {
     finish(c, errc::shutting_down, &counters::rejected, timespan{0}, now);
-  else if (options.remaining && *options.remaining <= timespan{0}) // before a part may refuse it
+  } else if (options.remaining
+             && *options.remaining <= timespan{0}) { // before a part may refuse it
+    ++books_.saved;
     finish(c, errc::timed_out, &counters::timed_out, timespan{0}, now);
-  else
+  } else {
     begin_attempt(c, now);
+  }
 }
 
 void supervisor::give_up(std::uint32_t slot, errc why, instant now) {
@@ -285,6 +290,7 @@ std::optional<rejection> supervisor::outdated(call& c, instant now) const noexce
 
 void supervisor::launch(call& c, instant now) {
   if (now >= c.deadline) { // never started
+    ++books_.saved;
     settle_bulkhead(c, &counters::timed_out);
     settle_breaker(c, &counters::cancelled);
     finish(c, errc::timed_out, &counters::timed_out, timespan{0}, now);
@@ -294,6 +300,8 @@ void supervisor::launch(call& c, instant now) {
   ++books_.attempts;
   if (c.attempts > 1)
     ++books_.retries;
+  else if (limits_.budget != nullptr && !c.is_retry)
+    limits_.budget->on_call(now);
   const auto timeout = limits_.attempt_timeout;
   c.state = call_state::in_flight;
   set_timer(c, std::min(c.deadline, timeout ? saturating_add(now, *timeout) : end_of_time));
@@ -322,7 +330,15 @@ bool supervisor::on_reply(attempt_id attempt, const reply_class& reply, instant 
   } else {
     settle_breaker(*c, reply->counts ? &counters::failed : &counters::cancelled);
     settle_bulkhead(*c, &counters::failed);
-    fail_attempt(*c, {.error = std::nullopt, .retryable = reply->retryable}, now);
+    fail_attempt(*c,
+                 {.error = std::nullopt,
+                  .retryable = reply->retryable,
+                  .retry_after = reply->retry_after,
+                  .wait = reply->retry_after,
+                  .begun = reply->begun,
+                  .forbids_retry = reply->forbids_retry,
+                  .base_delay = reply->base_delay},
+                 now);
   }
   return true;
 }
@@ -333,10 +349,10 @@ std::optional<timespan> supervisor::time_left(attempt_id attempt, instant now) c
                                                           : std::nullopt;
 }
 
-void supervisor::on_lost(attempt_id attempt, instant now) {
+void supervisor::on_lost(attempt_id attempt, instant now, bool begun) {
   if (auto* c = find(attempt, call_state::in_flight)) {
     wheel_.cancel(*c);
-    lose(*c, now);
+    lose(*c, begun, now);
   } else {
     take_worker_back(attempt);
   }
@@ -361,11 +377,16 @@ void supervisor::on_target_lost(instant now) {
   for_each_call([&](call& c) { on_target_lost(c.slot, now); });
 }
 
-void supervisor::lose(call& c, instant now) {
+void supervisor::lose(call& c, bool begun, instant now) {
   const auto kind = effects_.classify(errc::target_lost);
   settle_breaker(c, kind.counts ? &counters::failed : &counters::cancelled);
   settle_bulkhead(c, &counters::failed);
-  fail_attempt(c, {.error = errc::target_lost, .retryable = kind.retryable}, now);
+  fail_attempt(c,
+               {.error = errc::target_lost,
+                .retryable = kind.retryable,
+                .begun = begun,
+                .base_delay = kind.base_delay},
+               now);
 }
 
 void supervisor::refuse(call& c, const rejection& why, instant now) {
@@ -376,23 +397,39 @@ void supervisor::refuse(call& c, const rejection& why, instant now) {
   } else {
     settle_breaker(c, &counters::rejected);
   }
-  const auto retryable = why.why != errc::shutting_down && effects_.classify(why.why).retryable;
-  fail_attempt(c, {.error = why.why, .retryable = retryable, .retry_after = why.retry_after}, now);
+  const auto kind = effects_.classify(why.why);
+  fail_attempt(c,
+               {.error = why.why,
+                .retryable = why.why != errc::shutting_down && kind.retryable,
+                .retry_after = why.retry_after,
+                .base_delay = kind.base_delay},
+               now);
 }
 
 void supervisor::fail_attempt(call& c, const failure& why, instant now) {
   c.last_error = why.error;
-  const auto book = why.error ? book_of(*why.error) : &counters::failed;
   if (!limits_.retry || !why.retryable) {
-    finish(c, why.error, book, why.retry_after, now);
+    end_as_it_is(c, why, now);
     return;
   }
-  const auto delay = backoff_delay(*limits_.retry, c.tries, c.last_delay, random_);
-  const auto due = saturating_add(now, delay);
+  const auto reason = reason_against_retry(c, why);
+  if (reason != nullptr && c.tries < limits_.retry->max_attempts) {
+    ++(books_.*reason);
+    end_as_it_is(c, why, now);
+    return;
+  }
+  const auto delay = next_delay(c, why);
+  const auto due = saturating_add(saturating_add(now, why.wait), delay);
   // No attempt starts that can't end before the deadline. Said at once: waiting would change
   // nothing.
   if (c.tries >= limits_.retry->max_attempts || due >= c.deadline) {
     finish(c, errc::retries_exhausted, &counters::failed, why.retry_after, now);
+    return;
+  }
+  // Spent now, not after the wait: or all that wait would find the same one left.
+  if (limits_.budget != nullptr && !limits_.budget->try_spend(now)) {
+    ++books_.budget_refused;
+    end_as_it_is(c, why, now, true);
     return;
   }
   c.last_delay = delay;
@@ -400,8 +437,36 @@ void supervisor::fail_attempt(call& c, const failure& why, instant now) {
   set_timer(c, due);
 }
 
+/// What speaks against trying a call again that could be, as it stands in the books; null: nothing.
+std::uint64_t supervisor_books::*supervisor::reason_against_retry(const call& c,
+                                                                  const failure& why) const {
+  if (c.is_retry)
+    return &supervisor_books::left_to_others;
+  if (why.begun && !c.idempotent)
+    return &supervisor_books::not_idempotent;
+  if (why.forbids_retry || why.wait > limits_.retry->max_retry_after)
+    return &supervisor_books::told_not_to;
+  return nullptr;
+}
+
+timespan supervisor::next_delay(const call& c, const failure& why) {
+  if (!why.base_delay)
+    return backoff_delay(*limits_.retry, c.tries, c.last_delay, random_);
+  auto other = *limits_.retry;
+  other.base_delay = *why.base_delay;
+  return backoff_delay(other, c.tries, c.last_delay, random_);
+}
+
+/// With what ended its last attempt.
+void supervisor::end_as_it_is(call& c, const failure& why, instant now, bool no_more) {
+  c.no_more = no_more;
+  finish(c, why.error, why.error ? book_of(*why.error) : &counters::failed, why.retry_after, now);
+}
+
 void supervisor::time_out(call& c, instant now) {
   const auto kind = effects_.classify(errc::timed_out);
+  const auto begun = c.state == call_state::in_flight;
+  count_given_up(c);
   switch (c.state) {
   case call_state::free:
   case call_state::abandoned:
@@ -435,7 +500,30 @@ void supervisor::time_out(call& c, instant now) {
     break;
   }
   const auto retryable = kind.retryable && now < c.deadline;
-  fail_attempt(c, {.error = errc::timed_out, .retryable = retryable}, now);
+  fail_attempt(c,
+               {.error = errc::timed_out,
+                .retryable = retryable,
+                .begun = begun,
+                .base_delay = kind.base_delay},
+               now);
+}
+
+/// What its attempt would have cost the target, or goes on to.
+void supervisor::count_given_up(const call& c) noexcept {
+  switch (c.state) {
+  case call_state::behind:
+  case call_state::awaiting_probe:
+  case call_state::queued:
+    ++books_.saved;
+    return;
+  case call_state::in_flight:
+    ++books_.cut;
+    return;
+  case call_state::free:
+  case call_state::backing_off:
+  case call_state::abandoned:
+    return;
+  }
 }
 
 /// A function can't be stopped: its caller is answered, its worker stays taken until it returns.
@@ -531,7 +619,8 @@ void supervisor::answer(call& c, std::optional<errc> error, heading book, timesp
                            .last_error = c.last_error,
                            .attempts = c.attempts,
                            .elapsed = elapsed,
-                           .retry_after = retry_after});
+                           .retry_after = retry_after,
+                           .no_more = c.no_more});
   --books_.calls.in_flight;
   ++(books_.calls.*book);
 }
@@ -550,11 +639,13 @@ void supervisor::free_slot(call& c) {
   c.last_error.reset();
   c.tries = 0;
   c.attempts = 0;
+  c.no_more = false;
   free_slots_.push_back(c.slot);
 }
 
 /// Ends a call that has not been answered, wherever it is.
 void supervisor::stop(call& c, errc why, heading book, instant now) {
+  count_given_up(c);
   if (c.state == call_state::queued) {
     --waiting_;
     effects_.withdraw(c.id());

@@ -61,12 +61,19 @@ struct supervisor_limits {
   bool breaker = false;
   bool bulkhead = false;
   std::optional<timespan> queue_timeout = std::nullopt;
+  /// Where retries come from; null: from nowhere, they cost nothing. Outlives the supervisor.
+  retry_allowance* budget = nullptr;
 };
 
 /// What an error means to the parts.
 struct error_class {
   bool counts = true;    ///< A failure in the breaker's books.
   bool retryable = true; ///< Worth another attempt.
+  /// False: the attempt surely was not begun, so that it may be made again whatever it does.
+  bool begun = true;
+  bool forbids_retry = false; ///< It says that nobody shall come again.
+  timespan retry_after{0};    ///< When it says to come again; 0: it doesn't say.
+  std::optional<timespan> base_delay = std::nullopt; ///< Instead of the policy's.
 };
 
 /// How an attempt's reply is to be taken; nullopt: a success.
@@ -81,6 +88,8 @@ struct call_end {
   std::uint32_t attempts = 0; ///< That were started.
   timespan elapsed{0};
   timespan retry_after{0};
+  /// It would have been tried again, but too many are: nobody further out shall do it instead.
+  bool no_more = false;
 
   friend bool operator==(const call_end&, const call_end&) = default;
 };
@@ -121,7 +130,15 @@ struct supervisor_books {
   std::uint64_t retries = 0;
   std::uint64_t late_replies = 0; ///< Dropped: their attempt had ended.
   std::uint64_t abandoned = 0;    ///< Timed out, but the function went on.
-  latency_histogram latency;      ///< From acceptance to answer, rejections left out.
+  // Calls that would have been tried again, had there not been:
+  std::uint64_t budget_refused = 0; ///< No retry left in the budget.
+  std::uint64_t left_to_others = 0; ///< Somebody further out whose retry the call itself is.
+  std::uint64_t not_idempotent = 0; ///< Harm in doing twice what may have been begun.
+  std::uint64_t told_not_to = 0;    ///< The target's word not to come again, or not that soon.
+  // Attempts that nobody waits for any more: their time was up, or their call taken back.
+  std::uint64_t saved = 0;   ///< Not begun, and never will be.
+  std::uint64_t cut = 0;     ///< Already with the target, which is told where it understands that.
+  latency_histogram latency; ///< From acceptance to answer, rejections left out.
 };
 
 /// The life of all calls of one guard. Not thread-safe: it has one owner.
@@ -132,6 +149,11 @@ public:
     /// What the caller itself has left: where it is less, it counts. At 0 or less nothing starts.
     std::optional<timespan> remaining = std::nullopt;
     bool keeps_worker = false; ///< A function: holds its permit until it returns.
+    /// Whether it may be made twice; nullopt: as the retry policy says.
+    std::optional<bool> idempotent = std::nullopt;
+    /// Which attempt of somebody further out the call is, from 1 on. Where it is a retry, it is not
+    /// tried again here: three tiers of three attempts would make 27.
+    std::uint32_t attempt = 1;
   };
 
   /// `view` may be null where limits.breaker is false, `lease` where another node owns no bulkhead
@@ -172,8 +194,14 @@ public:
   /// nullopt: it isn't cut.
   [[nodiscard]] std::optional<timespan> time_left(attempt_id attempt, instant now) const noexcept;
 
-  /// The attempt did not reach the target, or the target ended before it replied.
-  void on_lost(attempt_id attempt, instant now);
+  /// How many attempts the call has begun, this one included.
+  [[nodiscard]] std::uint32_t attempts_of(attempt_id attempt) const noexcept {
+    return calls_[attempt.slot].attempts;
+  }
+
+  /// The attempt did not reach the target (then `begun` is false), or the target ended before it
+  /// replied.
+  void on_lost(attempt_id attempt, instant now, bool begun = true);
   /// The target of this one call has ended, where each call names its own.
   void on_target_lost(std::uint32_t slot, instant now);
   /// The target has ended: nobody will reply to what is in flight.
@@ -228,6 +256,9 @@ private:
     bool at_breaker = false; // in the breaker's books as in flight
     bool at_bulkhead = false;
     bool has_permit = false;
+    bool idempotent = true;
+    bool is_retry = false; // of somebody further out
+    bool no_more = false;  // see call_end
 
     [[nodiscard]] attempt_id id() const noexcept { return {slot, serial}; }
   };
@@ -241,6 +272,11 @@ private:
     std::optional<errc> error;
     bool retryable = false;
     timespan retry_after{0};
+    timespan wait{
+        0}; // retry_after, where it is the target's word: a part of ours is asked for free
+    bool begun = false; // the target may have begun it
+    bool forbids_retry = false;
+    std::optional<timespan> base_delay = std::nullopt;
   };
 
   const supervisor_limits& limits_;
@@ -288,9 +324,14 @@ private:
   void send_home();
   void refuse(call& c, const rejection& why, instant now);
   void fail_attempt(call& c, const failure& why, instant now);
+  [[nodiscard]] std::uint64_t supervisor_books::*reason_against_retry(const call& c,
+                                                                      const failure& why) const;
+  [[nodiscard]] timespan next_delay(const call& c, const failure& why);
+  void count_given_up(const call& c) noexcept;
+  void end_as_it_is(call& c, const failure& why, instant now, bool no_more = false);
   void time_out(call& c, instant now);
   void abandon(call& c, errc why, heading book, instant now);
-  void lose(call& c, instant now);
+  void lose(call& c, bool begun, instant now);
   void take_worker_back(attempt_id attempt);
   void stop(call& c, errc why, heading book, instant now);
   void finish(call& c, std::optional<errc> error, heading book, timespan retry_after, instant now);

@@ -109,8 +109,35 @@ inline supervisor_limits limits_of(unsigned choice, bool breaker, bool bulkhead)
   result.breaker = breaker;
   result.bulkhead = bulkhead;
   result.queue_timeout = digit.maybe(4, 1'700us);
+  if (result.retry) {
+    auto more = digits{choice / 7 + choice % 7}; // the digits above are used up
+    result.retry->max_retry_after = more(3) * 2ms;
+    result.retry->idempotent = more(3) != 0;
+    if (more(2) == 0)
+      result.retry->budget = retry_budget_policy{.ratio = more(4) * 0.25,
+                                                 .min_per_second = more(3) * 100.0,
+                                                 .window = 10ms + more(3) * 10ms};
+  }
   return result;
 }
+
+// A budget that writes down what it is asked.
+struct witnessed_budget final : retry_allowance {
+  std::optional<retry_budget> real;
+  std::uint64_t calls = 0;
+  std::uint64_t given = 0;
+  std::uint64_t refused = 0;
+
+  void on_call(instant now) override {
+    ++calls;
+    real->on_call(now);
+  }
+  [[nodiscard]] bool try_spend(instant now) override {
+    const auto result = real->try_spend(now);
+    ++(result ? given : refused);
+    return result;
+  }
+};
 
 // What the histories of one run met.
 struct coverage {
@@ -123,6 +150,11 @@ struct coverage {
   std::uint64_t abandoned = 0;
   std::uint64_t late = 0;
   std::uint64_t reopened = 0;
+  std::uint64_t budget_refused = 0;
+  std::uint64_t left_to_others = 0;
+  std::uint64_t not_idempotent = 0;
+  std::uint64_t told_not_to = 0;
+  std::uint64_t saved = 0;
 };
 
 // -- the clerk's books --------------------------------------------------------------
@@ -133,6 +165,8 @@ struct promised {
   instant started;
   instant deadline;
   bool function = false;
+  bool idempotent = true;
+  bool is_retry = false; // of somebody further out
   place where = place::between;
   attempt_id attempt{};
   instant due = end_of_time; // of the place
@@ -141,6 +175,8 @@ struct promised {
   std::uint32_t launches = 0;
   bool cut = false;
   std::uint64_t launched_in = 0; // the breaker's generation, as the view showed it
+  bool may_have_begun = false;   // an attempt, at the target
+  instant not_before{};          // as the last error says
 };
 
 struct leave {
@@ -178,6 +214,12 @@ public:
   std::map<std::uint32_t, leave> leaves; // by serial
   std::uint32_t most_attempts = 1;
   std::uint64_t retries = 0;
+  witnessed_budget budget;
+  std::uint64_t first_launches = 0; // of calls that are nobody's retry
+  std::uint64_t further_attempts = 0;
+  std::uint64_t free_attempts = 0; // that needed no budget, as there was none
+  std::uint64_t told_no_more = 0;
+  std::uint64_t cuts = 0;
   std::uint64_t last_call = 0;
   std::uint64_t last_in_order = 0;   // of those started at their first attempt
   std::uint32_t failures_on_way = 0; // told to the breaker, which has not heard of them
@@ -194,7 +236,7 @@ public:
   void use(const supervisor_limits& next);
   void call(digits digit);
   void take_reply(attempt_id attempt, const reply_class& how);
-  void lose(attempt_id attempt);
+  void lose(attempt_id attempt, bool begun);
   void tick();
   // The call goes from `from` to between attempts, if it still is there.
   void leave_place(attempt_id attempt, place from);
@@ -222,6 +264,7 @@ private:
   promised& record_of(attempt_id attempt);
   // The call's attempt is this one now.
   void begin(promised& call, attempt_id attempt);
+  void note_attempt(promised& call, attempt_id attempt);
 };
 
 // -- all of them, and the parts they share ------------------------------------------
@@ -283,6 +326,12 @@ inline station::station(world& all_of, std::size_t index, const supervisor_limit
 
 inline void station::use(const supervisor_limits& next) {
   limits = next;
+  if (next.retry && next.retry->budget && !budget.real) {
+    budget.real.emplace(*next.retry->budget);
+    free_attempts = further_attempts + live.size();
+  }
+  limits.budget =
+      budget.real ? &budget : nullptr; // it stays: what it has seen can be held against it
   if (next.retry)
     most_attempts = std::max(most_attempts, next.retry->max_attempts);
 }
@@ -297,8 +346,19 @@ inline void station::begin(promised& call, attempt_id attempt) {
   // It goes on by what the view says: then the breaker has heard of all our failures.
   if (limits.breaker && call.attempt != attempt && all.view.read().state == circuit_state::closed)
     MUST(failures_on_way == 0U);
-  call.begun += call.attempt == attempt ? 0 : 1;
+  note_attempt(call, attempt);
+}
+
+inline void station::note_attempt(promised& call, attempt_id attempt) {
+  if (call.attempt == attempt)
+    return;
   call.attempt = attempt;
+  if (++call.begun == 1)
+    return;
+  ++further_attempts;
+  MUST(!call.is_retry);
+  MUST((call.idempotent || !call.may_have_begun));
+  MUST((all.now >= call.not_before));
 }
 
 inline void station::leave_place(attempt_id attempt, place from) {
@@ -338,11 +398,23 @@ inline void station::call(digits digit) {
   auto deadline = own ? own : limits.deadline;
   if (remaining)
     deadline = std::max(std::min(deadline.value_or(*remaining), *remaining), timespan{0});
+  const auto says_idempotent = digit(5);
+  const auto idempotent =
+      says_idempotent < 2 ? std::optional{says_idempotent == 1} : std::optional<bool>{};
+  const auto is_retry = digit(5) == 0;
   live[slot] = {.started = all.now,
                 .deadline = deadline ? all.now + *deadline : end_of_time,
                 .function = function,
+                .idempotent = idempotent.value_or(!limits.retry || limits.retry->idempotent),
+                .is_retry = is_retry,
                 .number = ++last_call};
-  core.start(slot, {.deadline = own, .remaining = remaining, .keeps_worker = function}, all.now);
+  core.start(slot,
+             {.deadline = own,
+              .remaining = remaining,
+              .keeps_worker = function,
+              .idempotent = idempotent,
+              .attempt = is_retry ? 2U : 1U},
+             all.now);
   const auto no_time = remaining && *remaining <= 0ns;
   MUST((!shut && !no_time) || (live.count(slot) == 0U && core.books().attempts == begun));
 }
@@ -360,19 +432,29 @@ inline void station::take_reply(attempt_id attempt, const reply_class& how) {
   const auto news = expected && !how && limits.breaker
                     && (i->second.launched_in == failed_in || all.view.read().failing);
   const auto told = successes_told;
+  if (expected && how) {
+    i->second.may_have_begun = how->begun;
+    i->second.not_before = all.now + how->retry_after;
+  }
+  const auto no_chance =
+      how && limits.retry
+      && (how->forbids_retry || how->retry_after > limits.retry->max_retry_after);
   MUST(core.on_reply(attempt, how, all.now) == expected);
   MUST(!news || successes_told == told + 1);
   all.met.late += expected ? 0 : 1;
   // What has no second chance has been answered by now.
-  MUST(!expected || (how && how->retryable && limits.retry) || live.count(attempt.slot) == 0U);
+  MUST(!expected || (how && how->retryable && limits.retry && !no_chance)
+       || live.count(attempt.slot) == 0U);
   leave_place(attempt, place::in_flight);
 }
 
-inline void station::lose(attempt_id attempt) {
+inline void station::lose(attempt_id attempt, bool begun) {
   doing = action::lose_attempt;
   done_to = attempt;
   abandoned.erase(attempt.serial);
-  core.on_lost(attempt, all.now);
+  if (const auto i = live.find(attempt.slot); i != live.end() && i->second.attempt == attempt)
+    i->second.may_have_begun = begun;
+  core.on_lost(attempt, all.now, begun);
   leave_place(attempt, place::in_flight);
 }
 
@@ -388,8 +470,7 @@ inline void station::ask_probe(attempt_id attempt, instant hold_until) {
   MUST(call.where == place::between);
   MUST((hold_until > all.now));
   call.where = place::asking;
-  call.begun += call.attempt == attempt ? 0 : 1;
-  call.attempt = attempt;
+  note_attempt(call, attempt);
   call.due = call.deadline;
   all.post(to_breaker, [this, attempt, hold_until] {
     if (!all.breaker_alive)
@@ -496,8 +577,12 @@ inline void station::start_attempt(attempt_id attempt) {
   if (++call.launches > 1)
     ++retries;
   MUST(call.launches <= most_attempts);
+  first_launches += call.launches == 1 && !call.is_retry ? 1 : 0;
   call.where = place::in_flight;
   begin(call, attempt);
+  call.may_have_begun = true;
+  call.not_before = {};
+  MUST(core.attempts_of(attempt) == call.launches);
   if (call.begun == 1) { // messages that are not sent again keep their order
     MUST(call.number > last_in_order);
     last_in_order = call.number;
@@ -522,6 +607,7 @@ inline void station::cut_attempt(attempt_id attempt, errc why) {
   MUST((call.where == place::in_flight));
   MUST(!call.cut || !call.function);
   call.cut = true;
+  ++cuts;
   if (why == errc::timed_out) {
     MUST((call.due <= all.now));
     if (!call.function)
@@ -543,9 +629,16 @@ inline void station::answer(std::uint32_t slot, const call_end& end) {
     abandoned[call.attempt.serial] = call.attempt;
     ++all.met.abandoned;
   }
+  if (end.no_more) {
+    ++told_no_more;
+    MUST((limits.retry && limits.budget != nullptr && !call.is_retry));
+  }
   if (!end.error) {
     MUST((doing == action::reply && done_to == call.attempt));
-    MUST((!reply || !limits.retry || !reply->retryable));
+    // What could have been tried again wasn't for a reason.
+    MUST((!reply || !limits.retry || !reply->retryable || end.no_more || call.is_retry
+          || (reply->begun && !call.idempotent) || reply->forbids_retry
+          || reply->retry_after > limits.retry->max_retry_after));
     ++all.met.succeeded;
     return;
   }
@@ -555,7 +648,7 @@ inline void station::answer(std::uint32_t slot, const call_end& end) {
     MUST((all.now >= call.deadline || all.now >= call.due));
     return;
   case errc::retries_exhausted:
-    MUST(limits.retry.has_value());
+    MUST((limits.retry && (!call.is_retry || limits.retry->max_attempts == 1)));
     MUST((all.now < call.deadline || doing != action::tick));
     return;
   case errc::cancelled:
@@ -591,6 +684,13 @@ inline void station::check() const {
   MUST(core.abandoned_running() == abandoned.size());
   MUST(books.attempts == launched.size());
   MUST(books.retries == retries);
+  MUST(books.cut == cuts);
+  MUST(books.budget_refused == told_no_more);
+  if (budget.real) {
+    MUST(books.budget_refused == budget.refused);
+    MUST(further_attempts <= free_attempts + budget.given); // spent before the wait
+    MUST(budget.calls <= first_launches);
+  }
   const auto [between, asking, queued, flying] = counts();
   // Who has not begun waits for the answers of others.
   MUST(asking > 0 || std::all_of(live.begin(), live.end(), [](const auto& each) {
@@ -775,11 +875,16 @@ inline void world::perform(const command& next) {
       return;
     const auto attempt = open[digit(open.size())];
     if (next.what == action::lose_attempt)
-      return to.lose(attempt);
+      return to.lose(attempt, digit(2) == 0);
     const auto kind = digit(8);
-    return to.take_reply(attempt, kind < 3
-                                      ? reply_class{}
-                                      : error_class{.counts = kind != 7, .retryable = kind < 6});
+    if (kind < 3)
+      return to.take_reply(attempt, {});
+    error_class error{.counts = kind != 7, .retryable = kind < 6};
+    error.begun = digit(4) != 0;
+    error.forbids_retry = digit(8) == 0;
+    error.retry_after = digit(3) == 0 ? digit(5) * 1'100us : 0us;
+    error.base_delay = digit.maybe(3, 400us);
+    return to.take_reply(attempt, error);
   }
   case action::stale_reply:
     if (!to.launched.empty()) // any that ever was, mostly one that has ended
@@ -896,6 +1001,12 @@ inline void world::finish() {
   if (breaker_alive) // by word, not by time
     MUST(breaker.probes() == 0U);
   for (const auto& each : stations) {
+    const auto& books = each->core.books();
+    met.budget_refused += books.budget_refused;
+    met.left_to_others += books.left_to_others;
+    met.not_idempotent += books.not_idempotent;
+    met.told_not_to += books.told_not_to;
+    met.saved += books.saved;
     MUST(each->core.books().calls.in_flight == 0U);
     MUST(each->core.permits_in_use() == 0U);
   }

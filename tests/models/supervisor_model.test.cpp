@@ -49,7 +49,8 @@ TEST_CASE("every call of every history gets one answer and the books balance aft
   });
   CHECK(ok);
   CAPTURE(met.steps, met.calls, met.succeeded, met.probes, met.reopened, met.crossed, met.abandoned,
-          met.late);
+          met.late, met.budget_refused, met.left_to_others, met.not_idempotent, met.told_not_to,
+          met.saved);
   if (std::getenv("RC_PARAMS") == nullptr) {
     CHECK(met.steps >= 100'000);
     CHECK(met.calls >= 10'000);
@@ -59,6 +60,11 @@ TEST_CASE("every call of every history gets one answer and the books balance aft
     CHECK(met.crossed >= 100);
     CHECK(met.abandoned >= 100);
     CHECK(met.late >= 100);
+    CHECK(met.budget_refused >= 100);
+    CHECK(met.left_to_others >= 100);
+    CHECK(met.not_idempotent >= 100);
+    CHECK(met.told_not_to >= 100);
+    CHECK(met.saved >= 100);
     for (auto code :
          {errc::circuit_open, errc::retries_exhausted, errc::timed_out, errc::bulkhead_full,
           errc::cancelled, errc::shutting_down, errc::target_lost}) {
