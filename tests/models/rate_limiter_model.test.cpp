@@ -1,6 +1,5 @@
 #include "bulwark/rate_limiter.hpp"
 
-#include "models/must.hpp"
 #include "support/catch.hpp"
 
 #include <rapidcheck.h>
