@@ -56,7 +56,6 @@ void bulkhead_share::lose(instant now) {
   mode_ = mode::lost;
   begin();
   local_.lease_extras(false);
-  local_.hand_on(true);
   if (refuses_all())
     local_.refuse_newest(local_.queued(), errc::owner_lost);
   const auto queue_size = refuses_all() ? unlimited : policy_.queue_size; // then nobody waits long
@@ -71,6 +70,8 @@ void bulkhead_share::lose(instant now) {
     settling_ = true;
     resize(0, queue_size);
   }
+  // Not before: what came home just now is the owner's.
+  local_.hand_on(true);
   local_.recall_all(); // or the owner, once it is back, would count what lies unused as ours
 }
 

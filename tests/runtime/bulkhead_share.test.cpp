@@ -82,6 +82,33 @@ TEST_CASE(
 }
 
 TEST_CASE(
+    "a permit that comes home as the lease runs out goes to nobody beyond the node's own share "
+    "[D14]",
+    "[bulkhead_share]") {
+  shared_part node;
+  const auto now = instant{};
+  for (ticket_id call = 1; call <= 4; ++call)
+    node.local.ask(1, call);
+  node.share.on_line(true, now);
+  node.share.on_grant({.answers = node.reports.back().stamp,
+                       .granted = 3,
+                       .served = 3,
+                       .nodes = 5, // so that of 5 workers 1 is its own
+                       .token = {.number = 1},
+                       .policy = {.max_workers = 5},
+                       .lease_time = 1s},
+                      now);
+  REQUIRE(node.granted == 3);
+  node.local.give_back(1, 1);
+  node.share.on_change(now + 1s);
+  REQUIRE(node.share.state() == bulkhead_share::mode::lost);
+  CHECK(node.granted == 3);
+  CHECK(node.local.queued() == 1);
+  node.local.give_back(1, 2);
+  CHECK(node.granted == 4);
+}
+
+TEST_CASE(
     "when the owner is lost what supervisors keep unused is called home, whatever the node does "
     "meanwhile: when it is back the owner would count it, and could never have it [D14]",
     "[bulkhead_share]") {
