@@ -53,9 +53,9 @@ void shared_bulkhead::hear(node_key node, holding& of, const share_report& repor
   if (report.stamp.session != of.heard.stamp.session)
     forget(node, of); // what it holds now is what it carries over
   const auto before = of.held();
-  count_token(of.heard.token_seen, false);
   of.heard = report;
-  count_token(report.token_seen, true);
+  if (report.token_seen != 0 && report.token_seen <= last_token_)
+    note_token(of, report.token_seen); // else it has heard nothing yet, or of an owner before us
   of.heard.returned = std::min(report.returned, of.given.granted + report.carried);
   leased_ = leased_ - before + of.held();
   if (of.recalling && report.recalled >= of.given.recall) {
@@ -190,7 +190,7 @@ void shared_bulkhead::forget(node_key node, holding& of) {
   leave_queue(of, of.queued);
   if (of.recalling)
     --recalling_;
-  count_token(of.heard.token_seen, false);
+  note_token(of, 0);
   const auto has_news = of.has_news;
   const auto until = of.until;
   of = holding{};
@@ -237,20 +237,21 @@ void shared_bulkhead::tell_news() {
     of.given.nodes = nodes();
     of.given.policy = policy_;
     of.given.lease_time = lease_time_;
-    if (!tokens_.empty())
-      fence_ = std::max(fence_, tokens_.begin()->first);
-    of.given.token = {.number = ++last_token_, .fence = fence_};
+    ++last_token_;
+    if (of.token == 0) // what it will show is no older than the first that we say
+      note_token(of, last_token_);
+    fence_ = std::max(fence_, tokens_.begin()->first);
+    of.given.token = {.number = last_token_, .fence = fence_};
     effects_.grant(node, of.given);
   }
 }
 
-void shared_bulkhead::count_token(std::uint64_t token, bool in) {
-  if (token == 0 || token > last_token_)
-    return; // has heard nothing yet, or of an owner that was before us
-  if (in)
-    ++tokens_[token];
-  else if (auto i = tokens_.find(token); i != tokens_.end() && --i->second == 0)
+void shared_bulkhead::note_token(holding& of, std::uint64_t token) {
+  if (auto i = tokens_.find(of.token); i != tokens_.end() && --i->second == 0)
     tokens_.erase(i);
+  of.token = token;
+  if (token != 0)
+    ++tokens_[token];
 }
 
 } // namespace bulwark

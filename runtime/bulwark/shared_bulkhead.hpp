@@ -80,6 +80,7 @@ private:
     share_report heard; // the newest
     share_grant given;
     instant until{};
+    std::uint64_t token = 0; // that it has heard of at the least; 0: we have said nothing yet
     std::uint64_t queued = 0;
     std::deque<std::list<waiting>::iterator> places; // in the queue, oldest first
     bool recalling = false;                          // a recall isn't done yet
@@ -104,7 +105,7 @@ private:
   std::unordered_set<node_key> keepers_; // of these: may hold unused permits, not called back
   std::list<waiting> queue_;
   std::deque<node_key> news_;                     // nodes that are to be told something
-  std::map<std::uint64_t, std::uint32_t> tokens_; // that nodes have heard of last: how many each
+  std::map<std::uint64_t, std::uint32_t> tokens_; // of all nodes: how many each
 
   void hear(node_key node, holding& of, const share_report& report);
   void queue_up(node_key node, holding& of, std::uint64_t waiting);
@@ -115,7 +116,7 @@ private:
   void refuse_overflow();
   void forget(node_key node, holding& of);
   void mark(node_key node, holding& of);
-  void count_token(std::uint64_t token, bool in);
+  void note_token(holding& of, std::uint64_t token);
   void tell_news();
 };
 
