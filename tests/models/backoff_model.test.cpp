@@ -6,6 +6,7 @@
 #include <rapidcheck.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <cstdlib>
 #include <limits>
@@ -188,6 +189,30 @@ std::uint64_t check_chain(const parameters& all) {
   return 50;
 }
 
+// The permitted range is really used: of many draws each tenth of it gets its share, within ten
+// standard deviations, so that no seed fails by chance. 0: the range is too small to be divided.
+std::uint64_t check_spread(const parameters& all) {
+  constexpr auto draws = 2'000;
+  constexpr auto least = 66; // of 200; the standard deviation is 13.4
+  constexpr auto most = 334;
+  auto [low, high] = bounds_of(all, capped_delay(all.policy, all.attempt));
+  const auto width = nanoseconds(high - low) + 1;
+  if (all.policy.jitter == jitter_kind::none || width < 10'000)
+    return 0;
+  random_stream random{all.seed};
+  auto tenths = std::array<int, 10>{};
+  for (auto i = 0; i < draws; ++i) {
+    const auto wait = backoff_delay(all.policy, all.attempt, all.previous, random);
+    const auto part = static_cast<std::size_t>(nanoseconds(wait - low) * 10 / width);
+    ++tenths.at(std::min<std::size_t>(part, 9));
+  }
+  for (auto count : tenths) {
+    RC_ASSERT(count >= least);
+    RC_ASSERT(count <= most);
+  }
+  return 1;
+}
+
 // The seed is another each time; RC_PARAMS="seed=…" repeats one, and asks for no minimum.
 bool seed_is_given() {
   return std::getenv("RC_PARAMS") != nullptr;
@@ -215,6 +240,16 @@ TEST_CASE("every kind of jitter stays within its bounds and can be repeated", "[
     }
   }));
   CHECK((seed_is_given() || checked >= 5'000));
+}
+
+TEST_CASE("every kind of jitter uses all of its range and no part of it more than another",
+          "[retry]") {
+  auto checked = std::uint64_t{0};
+  CHECK(rc::check("each tenth of the range is drawn as often", [&] {
+    for (const auto& all : *many_parameters())
+      checked += check_spread(all);
+  }));
+  CHECK((seed_is_given() || checked >= 1'000));
 }
 
 TEST_CASE("wait after wait of the same retry stays within its bounds", "[retry]") {

@@ -14,6 +14,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <tuple>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -127,8 +128,8 @@ public:
   std::vector<std::unique_ptr<node>> nodes;
   std::set<std::uint32_t> sick;            // nodes whose calls fail
   std::vector<circuit_transition> changes; // of the owner
-  std::uint64_t probes_out = 0;            // given by the owner and not over
-  std::uint64_t most_probes = 0;
+  std::uint64_t probes = 0;                // that the owner gave leave to
+  std::uint64_t outdated = 0;              // outcomes that came when others were under way
   std::vector<std::string> wrong;
 
   bool is_there(std::uint32_t i, node_key id) { return nodes[i] && nodes[i]->key == id; }
@@ -210,6 +211,16 @@ public:
     at(now + away, [this] { start_owner(); });
   }
 
+  /// All nodes that the owner knows of are told at once.
+  void change_policy(const circuit_breaker_limits& policy) {
+    with.policy = policy;
+    told_.clear();
+    tick();
+    owner->change_policy(policy, now);
+    for (const auto& [id, of] : members_)
+      expect(told_[id] == policy, "a node is not told of a new policy");
+  }
+
 private:
   // What the owner has heard of a node, by the clerk's books.
   struct member {
@@ -219,6 +230,8 @@ private:
   };
 
   std::map<node_key, member> members_;
+  std::map<node_key, circuit_breaker_limits> told_;
+  std::uint64_t owner_life_ = 0;
   bool closing_ = false;
   bool expect_trip_ = false;
   instant open_since_{};
@@ -232,6 +245,7 @@ private:
     });
   }
   void start_owner() {
+    ++owner_life_;
     members_.clear();
     owner = std::make_unique<shared_circuit>(with.policy, with.sharing,
                                              static_cast<shared_circuit_effects&>(*this),
@@ -347,6 +361,7 @@ private:
 
   void say(node_key to, const circuit_word& word) override {
     expect(word.closed_down == closing_, "a circuit that is gone says nothing of it");
+    told_[to] = word.policy;
     const auto open_for = owner->circuit().policy().open_for;
     expect(word.probes_in
                == (word.state == circuit_state::open
@@ -367,35 +382,48 @@ private:
       open_since_ = now;
     if (change.why == transition_cause::nodes_tripped)
       expect(std::exchange(expect_trip_, false), "the circuit opens for all without a reason");
-    probes_out = 0; // of an earlier generation
   }
 
   void ask_owner(std::uint32_t i) {
     transmit(nodes[i]->last_to_owner, [this, i, id = nodes[i]->key] {
       if (!owner || !is_there(i, id))
         return;
+      const auto before = owner->circuit().probes();
       const auto leave = owner->admit(id, now, now + 300ms);
+      expect(owner->circuit().probes() <= std::max(before, with.policy.half_open_calls),
+             "more probes than permitted");
       const auto* given = std::get_if<permit>(&leave);
       if (given == nullptr || given->probe == 0)
         return;
-      ++probes_out;
-      most_probes = std::max(most_probes, owner->circuit().probes() + std::uint64_t{0});
+      ++probes;
       if (!is_there(i, id))
         return;
-      transmit(nodes[i]->last_to_node, [this, i, id, owners = *given] {
+      transmit(nodes[i]->last_to_node, [this, i, id, owners = *given, life = owner_life_] {
         if (!is_there(i, id))
           return;
-        auto& n = *nodes[i];
-        const auto own_leave = n.share.to_own(owners);
-        const auto back = own_leave ? n.share.to_owners(*own_leave) : std::nullopt;
-        const auto failed = sick.contains(i);
-        if (back)
-          transmit(n.last_to_owner, [this, back = *back, failed] {
-            if (owner)
-              owner->on_outcome(back, failed, now);
-          });
+        const auto own = nodes[i]->share.to_own(owners);
+        if (own) // some take so long that much has changed meanwhile
+          on_node(i, now + between(0ms, any(4) == 0 ? 3s : 30ms),
+                  [owners, own, life](node& n) { n.all.tell_outcome(n, owners, *own, life); });
       });
     });
+  }
+
+  /// A probe has ended, of which the owner's process of that `life` gave leave as `owners`.
+  void tell_outcome(node& n, const permit& owners, const permit& own, std::uint64_t life) {
+    const auto failed = sick.contains(n.place);
+    if (const auto back = n.share.to_owners(own))
+      transmit(n.last_to_owner, [this, back = *back, owners, life, failed] {
+        if (!owner)
+          return;
+        const auto& all = owner->circuit();
+        const auto before = std::tuple{all.generation(), all.successes(), all.probes()};
+        const auto good = life == owner_life_ && owners.generation == all.generation();
+        owner->on_outcome(back, failed, now);
+        outdated += good ? 0 : 1;
+        expect(good || before == std::tuple{all.generation(), all.successes(), all.probes()},
+               "the outcome of an earlier probe counts");
+      });
   }
 };
 

@@ -35,12 +35,14 @@ struct world_settings {
   std::uint64_t seed = 1;
   std::uint32_t nodes = 3;
   std::uint32_t supervisors = 2; // each node's
+  std::uint32_t idle = 0;        // nodes without calls: the last
   bulkhead_policy policy{.max_workers = 10, .queue_size = 1'000};
   timespan lease_time = std::chrono::seconds{1};
   owner_lost when_lost = owner_lost::local;
   timespan between_calls = std::chrono::milliseconds{5}; // of a node, on average
   timespan service = std::chrono::milliseconds{8};       // on average
   std::optional<timespan> deadline = std::chrono::seconds{2};
+  timespan mail{0}; // a message from one to another of a node takes at most
   network_settings network{};
 };
 
@@ -90,6 +92,8 @@ public:
   /// The connection is lost: both sides are told, each in its own time; then it is there again.
   void break_line(std::uint32_t i, timespan told_within, timespan away) {
     auto& n = *nodes_[i];
+    if (!n.connected)
+      return; // is broken
     take_down(n);
     const auto key = n.key;
     at(now + between(timespan{0}, told_within), [this, key] { lose(key); });
@@ -191,6 +195,11 @@ private:
     supervisor_limits limits;
     supervisor core;
     instant wake = end_of_time;
+    instant last_in{}; // when what the bulkhead has sent last arrives
+    instant last_out{};
+    // Attempts with a permit of their own: in which session under a lease it was given, 0: without;
+    // and how often the owner had been lost by then.
+    std::map<ticket_id, std::pair<std::uint64_t, std::uint64_t>> given;
 
     station(lease_world& world, node& n, holder_id id)
         : all(world),
@@ -208,7 +217,11 @@ private:
     void ask_probe(attempt_id, instant) override {}
     void tell_breaker(const permit&, std::optional<bool>) override {}
     void ask_permit(attempt_id attempt) override {
-      tell_bulkhead([this, attempt](bulkhead& b) { b.ask(holder, ticket_of(attempt)); });
+      tell_bulkhead([this, attempt](bulkhead& b) {
+        const auto before = b.queued();
+        b.ask(holder, ticket_of(attempt));
+        of.waited += b.queued() > before ? 1 : 0;
+      });
     }
     void withdraw(attempt_id attempt) override {
       tell_bulkhead([this, attempt](bulkhead& b) { b.withdraw(holder, ticket_of(attempt)); });
@@ -237,7 +250,7 @@ private:
 
     template <class F>
     void tell_bulkhead(F f) {
-      all.on_node(of.place, all.now, [f](node& n) {
+      all.on_node(of.place, all.delivered(last_out), [f](node& n) {
         f(n.local);
         n.after_event();
       });
@@ -263,10 +276,19 @@ private:
     instant wake = end_of_time;
     std::uint64_t session = 0;      // of the last report
     std::uint32_t nodes = 1;        // as the owner said last
-    instant lost_at = end_of_time;  // and not found again since
     std::uint64_t full = 0;         // calls refused for it in this session
     bool told_to_keep = false;      // the owner's last word
     std::uint64_t told_refused = 0; // the same
+    std::uint64_t membership = 0;   // at the owner, of which its lease is: see `member`
+
+    // Of the session, which may not have been told yet.
+    bool untold = false;
+    bool told_at_once = false;
+    std::uint64_t brought = 0; // permits that were out when it began
+    std::uint64_t alone = 0;   // that were given since without a lease
+    std::uint64_t waited = 0;  // calls that have waited for one
+    std::uint64_t lost = 0;    // how often its owner was
+    bulkhead_share::mode was = bulkhead_share::mode::joining;
 
     node(lease_world& world, std::uint32_t where, node_key id)
         : all(world),
@@ -277,8 +299,14 @@ private:
 
     void after_event() {
       share.on_change(all.now);
-      const auto lost = share.state() == bulkhead_share::mode::lost;
-      lost_at = !lost ? end_of_time : std::min(lost_at, all.now);
+      if (share.state() != was) {
+        lost = times_lost();
+        was = share.state();
+        if (was == bulkhead_share::mode::lost && !std::exchange(told_at_once, false)) {
+          begin_session();
+          untold = true;
+        }
+      }
       const auto due = share.due();
       if (due < wake) {
         wake = due;
@@ -297,10 +325,26 @@ private:
       return result;
     }
 
+    [[nodiscard]] std::uint64_t times_lost() const {
+      const auto just_now = was != share.state() && share.state() == bulkhead_share::mode::lost;
+      return lost + (just_now ? 1 : 0);
+    }
+
+    void begin_session() {
+      brought = local.leased();
+      alone = 0;
+      waited = local.queued();
+    }
+
   private:
     void grant(holder_id to, ticket_id ticket, std::uint32_t extra, bool keep) override {
-      tell(to,
-           [=, this](station& s) { s.core.on_permit(attempt_of(ticket), extra, keep, all.now); });
+      const auto leased = share.state() == bulkhead_share::mode::leased;
+      alone += leased ? 0 : 1 + extra;
+      tell(to, [=, this, given_in = leased ? session : 0, losses = times_lost()](station& s) {
+        s.given[ticket] = {given_in, losses};
+        s.core.on_permit(attempt_of(ticket), extra, keep, all.now);
+        s.given.erase(ticket);
+      });
     }
     void refuse(holder_id to, ticket_id ticket, errc why) override {
       if (why == errc::bulkhead_full && share.state() == bulkhead_share::mode::leased)
@@ -310,7 +354,7 @@ private:
     void recall(holder_id to, std::uint64_t round) override {
       tell(to, [=, this](station& s) {
         const auto back = s.core.on_recall();
-        all.on_node(place, all.now, [=](node& n) {
+        all.on_node(place, all.delivered(s.last_out), [=](node& n) {
           n.local.on_recalled(to, round, back);
           n.after_event();
         });
@@ -318,12 +362,20 @@ private:
     }
     template <class F>
     void tell(holder_id to, F f) {
-      all.on_node(place, all.now, [f, to](node& n) { f(*n.stations[to - 1]); });
+      all.on_node(place, all.delivered(stations[to - 1]->last_in),
+                  [f, to](node& n) { f(*n.stations[to - 1]); });
     }
     void report(const share_report& report) override {
-      if (session != report.stamp.session)
+      if (session != report.stamp.session) {
         full = 0;
+        if (!std::exchange(untold, false) && session != 0) { // is lost just now
+          begin_session();
+          told_at_once = true;
+        }
+      }
       session = report.stamp.session;
+      if (report.carried > brought + alone)
+        all.complain("a node carries over more than it ever had");
       all.send_to_owner(*this, report);
     }
     void policy_changed(const bulkhead_policy&) override {}
@@ -338,6 +390,14 @@ private:
   node_key last_key_ = 0;
   std::unordered_map<node_key, std::uint32_t> places_; // where a node is, or was
   std::map<node_key, std::uint64_t> sessions_;         // that the owner has heard of
+  // For as long as the owner hears of a node in a session often enough, it is a member.
+  struct member {
+    std::uint64_t number = 0;
+    std::uint64_t serial = 0;
+    instant until{};
+  };
+  std::map<node_key, member> members_;
+  std::uint64_t last_member_ = 0;
   std::map<node_key, bool> lost_by_word_;
   std::map<work, bool> running_; // whether it counts against the limit: the owner knows of it
   std::uint64_t counted_ = 0;    // of these
@@ -370,6 +430,13 @@ private:
     });
   }
 
+  /// When a message within a node arrives, of which `last` is the one before it.
+  instant delivered(instant& last) {
+    if (with.mail == timespan{0})
+      return now;
+    return last = std::max(last, now + between(timespan{0}, with.mail));
+  }
+
   void start_node(std::uint32_t i) {
     nodes_[i] = std::make_unique<node>(*this, i, ++last_key_);
     auto& n = *nodes_[i];
@@ -389,7 +456,11 @@ private:
   }
 
   void reconnect(std::uint32_t i, instant when) {
-    on_node(i, when, [this, i](node& x) {
+    if (!nodes_[i])
+      return;
+    on_node(i, when, [this, i, line = nodes_[i]->line](node& x) {
+      if (x.line != line)
+        return; // has broken anew
       if (!owner_) {
         reconnect(i, now + std::chrono::milliseconds{200});
         return;
@@ -402,7 +473,7 @@ private:
 
   void next_call(std::uint32_t i) {
     on_node(i, now + between(timespan{0}, 2 * with.between_calls), [this, i](node& n) {
-      if (!calls_come_)
+      if (!calls_come_ || i + with.idle >= with.nodes)
         return;
       n.stations[any(with.supervisors)]->begin();
       next_call(i);
@@ -436,6 +507,7 @@ private:
              lost_by_word_[key] = false;
            }
            sessions_[key] = report.stamp.session;
+           note_member(key, report.stamp.serial);
            owner_->on_report(key, report, now);
            after_owner();
          });
@@ -450,14 +522,22 @@ private:
     n.told_to_keep = grant.keep;
     if (grant.refused > std::exchange(n.told_refused, grant.refused))
       check_refusal();
-    send(n, n.last_to_node, [this, place = n.place, to, line = n.line, grant] {
+    if (sessions_[to] == n.session && !n.untold
+        && grant.served + grant.refused > n.waited + n.alone)
+      complain("more calls are served and refused than have waited");
+    const auto membership = members_[to].number;
+    send(n, n.last_to_node, [this, place = n.place, to, line = n.line, grant, membership] {
       auto* x = nodes_[place].get();
       if (x == nullptr || x->key != to || x->line != line || x->cut_to_node > now)
         return;
-      on_node(place, now, [this, grant](node& y) {
+      on_node(place, now, [this, grant, membership](node& y) {
         const auto session = y.session;
+        const auto leased = y.share.state() == bulkhead_share::mode::leased;
         y.share.on_grant(grant, now);
         const auto taken = grant.token.number == y.view.token().number;
+        if (taken && std::exchange(y.membership, membership) != membership && leased
+            && y.share.state() == bulkhead_share::mode::leased)
+          complain("a lease goes on though its owner has taken all back meanwhile");
         y.nodes = taken ? grant.nodes : y.nodes;
         if (taken && y.session == session && y.full > grant.refused)
           complain("a node has refused more calls than the owner said");
@@ -478,7 +558,18 @@ private:
   /// The owner has taken back what the node held: what it runs counts no more.
   void forget(node_key key) {
     sessions_.erase(key);
+    members_.erase(key);
     count_no_more(key);
+  }
+
+  void note_member(node_key key, std::uint64_t serial) {
+    auto& of = members_[key];
+    if (of.number == 0 || of.until <= now)
+      of = {.number = ++last_member_};
+    if (serial <= of.serial)
+      return; // overtaken
+    of.serial = serial;
+    of.until = now + with.lease_time;
   }
 
   void count_no_more(node_key key) {
@@ -521,6 +612,9 @@ private:
 
   void after_owner() {
     check_owner();
+    for (const auto& [key, of] : members_)
+      if (of.until < now && owner_->knows(key))
+        complain("a node has been silent for a lease's time, and keeps what it holds");
     const auto all_known = owner_->nodes() == sessions_.size();
     for (auto i = sessions_.begin(); !all_known && i != sessions_.end();) {
       const auto key = i++->first;
@@ -546,14 +640,18 @@ private:
     const auto leased = on.share.state() == bulkhead_share::mode::leased;
     auto session = sessions_.find(on.key);
     const auto known = owner_ && session != sessions_.end() && session->second == on.session;
+    const auto given = by.given.find(ticket_of(attempt));
     if (!leased)
-      note_alone(on);
+      note_alone(on, given != by.given.end() && given->second.second < on.lost);
     else if (!known)
       note_unheard(on);
     show_fence(on, leased && known);
     const work id{on.key, by.holder, attempt.slot, attempt.serial};
-    running_[id] = leased && known;
-    counted_ += leased && known ? 1 : 0;
+    // What was given in another session is what the node came back with.
+    const auto counts =
+        leased && known && (given == by.given.end() || given->second.first == on.session);
+    running_[id] = counts;
+    counted_ += counts ? 1 : 0;
     check_limit();
     at(now + between(timespan{0}, 2 * with.service), [this, id, i = on.place, &by, attempt] {
       end_work(id);
@@ -565,11 +663,10 @@ private:
     });
   }
 
-  /// By its policy: nothing, its share of the limit, or whatever comes.
-  void note_alone(const node& on) {
+  /// By its policy: nothing, its share of the limit, or whatever comes. `on_its_way`: its permit was,
+  /// when the owner was lost.
+  void note_alone(const node& on, bool on_its_way) {
     ++started_alone;
-    if (on.lost_at >= now)
-      return; // its permit was on the way when the owner was lost
     const auto limit = on.share.policy().max_workers;
     std::uint64_t runs = 0;
     for (auto i = running_.lower_bound({on.key, 0, 0, 0});
@@ -578,7 +675,8 @@ private:
     if (with.when_lost == owner_lost::fail_closed
         || (with.when_lost == owner_lost::local && limit == 0))
       complain("work begun without the owner that should be refused");
-    else if (with.when_lost == owner_lost::local && runs >= std::max(limit / on.nodes, 1U))
+    else if (with.when_lost == owner_lost::local && !on_its_way
+             && runs >= std::max(limit / on.nodes, 1U))
       complain("work begun without the owner beyond the node's share");
   }
 

@@ -104,7 +104,7 @@ TEST_CASE(
     "a word that has been on its way for longer than the lease, and comes before a timer that "
     "is late, prolongs nothing that the owner has taken back [D13]",
     "[shared_bulkhead]") {
-  for (std::uint64_t seed = 1; seed <= histories(); ++seed) {
+  for (std::uint64_t seed = 1; seed <= 4 * histories(); ++seed) {
     CAPTURE(seed);
     world_settings with{.seed = seed, .nodes = 3};
     with.policy.max_workers = 5;
@@ -118,6 +118,30 @@ TEST_CASE(
     world.network = {};
     require_order(world, with.nodes);
   }
+}
+
+TEST_CASE(
+    "a node that has lost its owner begins no more than its share of the limit though permits lie "
+    "unused with its supervisors, and word of the loss takes its time to them [D14]",
+    "[shared_bulkhead]") {
+  lease_world::tally seen;
+  for (std::uint64_t seed = 1; seed <= histories(); ++seed) {
+    CAPTURE(seed);
+    world_settings with{.seed = seed, .nodes = 5, .idle = 4}; // so that one has more than its share
+    with.policy.max_workers = 10 + std::uint32_t(seed % 10);
+    with.between_calls = 3ms;
+    with.service = 8ms;
+    with.mail = 10ms;
+    lease_world world{with};
+    world.let_calls_come(true);
+    for (int step = 0; step < 30; ++step) {
+      world.run_for(world.between(50ms, 300ms));
+      world.break_line(0, 50ms, world.between(0ms, 300ms));
+    }
+    require_order(world, with.nodes);
+    seen.alone += world.started_alone;
+  }
+  CHECK(seen.alone > 100);
 }
 
 TEST_CASE(
@@ -139,6 +163,8 @@ TEST_CASE(
       with.network.lost = 0.05;
       with.network.doubled = 0.05;
     }
+    if (chance.next() % 2 == 0)
+      with.mail = 2ms;
     // Each history has its own mixture of what may happen.
     const auto kinds = chance.next();
     lease_world world{with};

@@ -69,6 +69,8 @@ TEST_CASE("whatever happens to lines, processes and owner of a shared circuit pr
           "nodes and in the end all nodes see what the owner says [D17] [D18]",
           "[shared_circuit]") {
   std::uint64_t transitions = 0;
+  std::uint64_t probes = 0;
+  std::uint64_t outdated = 0;
   for (std::uint64_t seed = 1; seed <= histories(); ++seed) {
     CAPTURE(seed);
     random_stream chance{seed};
@@ -87,7 +89,7 @@ TEST_CASE("whatever happens to lines, processes and owner of a shared circuit pr
     for (int step = 0; step < 25; ++step) {
       w.run_for(w.between(1ms, 400ms));
       const auto i = w.any(with.nodes);
-      const auto what = w.any(6);
+      const auto what = w.any(7);
       if ((kinds >> what & 1U) == 0)
         continue;
       switch (what) {
@@ -107,16 +109,22 @@ TEST_CASE("whatever happens to lines, processes and owner of a shared circuit pr
         if (w.owner)
           w.crash_owner(w.between(60ms, 2s), step % 2 == 0);
         break;
-      default:
+      case 5:
         if (w.owner)
           w.owner->force_open(w.now);
+        break;
+      default:
+        if (w.owner)
+          w.change_policy({.failure_threshold = 1 + w.any(4),
+                           .success_threshold = 1 + w.any(3),
+                           .open_for = w.between(100ms, 800ms),
+                           .half_open_calls = 1 + w.any(3)});
       }
     }
     w.mend_the_network();
     w.network.most_delay = 10ms;
     w.run_for(6s);
     REQUIRE(w.wrong == std::vector<std::string>{});
-    CHECK(w.most_probes <= with.policy.half_open_calls);
     REQUIRE(w.owner);
     w.run_for(1s);
     for (const auto& n : w.nodes) {
@@ -124,7 +132,7 @@ TEST_CASE("whatever happens to lines, processes and owner of a shared circuit pr
       const auto all = w.owner->circuit().state();
       if (all == circuit_state::forced_open)
         CHECK(n->own.state() == all);
-      CHECK(n->own.policy() == with.policy);
+      CHECK(n->own.policy() == w.with.policy);
     }
     // And it recovers: nobody is left behind.
     w.sick.clear();
@@ -135,6 +143,33 @@ TEST_CASE("whatever happens to lines, processes and owner of a shared circuit pr
     CHECK(w.owner->circuit().state() == circuit_state::closed);
     REQUIRE(w.wrong == std::vector<std::string>{});
     transitions += w.changes.size();
+    probes += w.probes;
+    outdated += w.outdated;
   }
-  CHECK(transitions > histories()); // the histories have been what they should be
+  // The histories have been what they should be.
+  CHECK(transitions > histories());
+  CHECK(probes > histories());
+  CHECK(outdated > 0);
+}
+
+TEST_CASE("what comes of a probe counts only while it is one in the process of the owner that gave "
+          "it leave, however late it comes [D17]",
+          "[shared_circuit]") {
+  std::uint64_t outdated = 0;
+  for (std::uint64_t seed = 1; seed <= histories(); ++seed) {
+    CAPTURE(seed);
+    circuit_world_settings with{.seed = seed, .nodes = 3};
+    with.policy = {.failure_threshold = 1, .open_for = 50ms, .half_open_calls = 2};
+    circuit_world w{with};
+    w.sick = {0, 1, 2};
+    w.keep_calling(10ms);
+    for (int life = 0; life < 10; ++life) {
+      w.run_for(w.between(300ms, 1s));
+      if (w.owner) // else it isn't back yet
+        w.crash_owner(60ms);
+    }
+    REQUIRE(w.wrong == std::vector<std::string>{});
+    outdated += w.outdated;
+  }
+  CHECK(outdated > histories());
 }

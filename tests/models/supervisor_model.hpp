@@ -225,6 +225,8 @@ public:
   std::uint32_t failures_on_way = 0; // told to the breaker, which has not heard of them
   std::uint64_t failed_in = 0;       // the generation of the last failure told, 0: a success since
   std::uint64_t successes_told = 0;
+  std::uint64_t failures_seen = 0; // that count against the circuit
+  std::uint64_t failures_told = 0;
   std::uint32_t coming = 0; // permits under way to here
   std::uint32_t going = 0;
 
@@ -439,6 +441,7 @@ inline void station::take_reply(attempt_id attempt, const reply_class& how) {
   const auto no_chance =
       how && limits.retry
       && (how->forbids_retry || how->retry_after > limits.retry->max_retry_after);
+  failures_seen += expected && how && how->counts ? 1 : 0;
   MUST(core.on_reply(attempt, how, all.now) == expected);
   MUST(!news || successes_told == told + 1);
   all.met.late += expected ? 0 : 1;
@@ -454,6 +457,8 @@ inline void station::lose(attempt_id attempt, bool begun) {
   abandoned.erase(attempt.serial);
   if (const auto i = live.find(attempt.slot); i != live.end() && i->second.attempt == attempt)
     i->second.may_have_begun = begun;
+  const auto open = in_flight();
+  failures_seen += std::count(open.begin(), open.end(), attempt);
   core.on_lost(attempt, all.now, begun);
   leave_place(attempt, place::in_flight);
 }
@@ -503,6 +508,7 @@ inline void station::tell_breaker(const permit& held, std::optional<bool> failed
     MUST((!failed || held.generation == record_of(done_to).launched_in));
   failures_on_way += failed && *failed ? 1 : 0;
   successes_told += failed && !*failed ? 1 : 0;
+  failures_told += failed && *failed ? 1 : 0;
   if (failed)
     failed_in = *failed ? held.generation : held.generation == failed_in ? 0 : failed_in;
   auto bounded = false;
@@ -610,6 +616,7 @@ inline void station::cut_attempt(attempt_id attempt, errc why) {
   ++cuts;
   if (why == errc::timed_out) {
     MUST((call.due <= all.now));
+    ++failures_seen;
     if (!call.function)
       call.where = place::between;
   }
@@ -691,6 +698,7 @@ inline void station::check() const {
     MUST(further_attempts <= free_attempts + budget.given); // spent before the wait
     MUST(budget.calls <= first_launches);
   }
+  MUST(failures_told == (limits.breaker ? failures_seen : 0U));
   const auto [between, asking, queued, flying] = counts();
   // Who has not begun waits for the answers of others.
   MUST(asking > 0 || std::all_of(live.begin(), live.end(), [](const auto& each) {
@@ -904,6 +912,7 @@ inline void world::perform(const command& next) {
     to.abandoned.clear();
     {
       const auto gone = to.in_flight();
+      to.failures_seen += gone.size();
       to.core.on_target_lost(now);
       for (auto each : gone)
         to.leave_place(each, place::in_flight);
@@ -964,6 +973,12 @@ inline void world::check() {
                      ? 1U
                      : 0U;
     }
+  }
+  if (bulkhead_alive && channels().empty()) { // nobody waits in the queue who has gone
+    auto waiting = 0U;
+    for (const auto& each : stations)
+      waiting += each->counts()[static_cast<std::size_t>(place::queued)];
+    MUST(permits.queued() == waiting);
   }
   // End to end, whatever is under way.
   if (bulkhead_alive) {
