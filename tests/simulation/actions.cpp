@@ -35,6 +35,17 @@ circuit_breaker_limits any_circuit(timespan tempo, random_stream& chance) {
           .half_open_calls = 1 + any(chance, 3)};
 }
 
+// By a chance of its own: what else a seed draws stays as it was.
+void add_budget(retry_limits& retry, timespan tempo, random_stream chance) {
+  chance = random_stream{~chance.next()};
+  if (happens(chance, 0.4))
+    retry.budget = retry_budget_policy{
+        .ratio = 0.1 * any(chance, 8),
+        .min_per_second = happens(chance, 0.5) ? chance.unit() * 1e9 / double(tempo.count()) : 0.0,
+        .window = std::clamp(times(tempo, 1, 30, chance), timespan{10ms}, timespan{24h})};
+  retry.idempotent = !happens(chance, 0.1);
+}
+
 guard_settings any_guard(const plan& with, std::uint32_t node, random_stream& chance) {
   guard_settings result;
   auto& limits = result.limits;
@@ -57,6 +68,8 @@ guard_settings any_guard(const plan& with, std::uint32_t node, random_stream& ch
                                 .base_delay = times(with.tempo, 0.01, 3, chance),
                                 .max_delay = times(with.tempo, 1, 20, chance),
                                 .jitter = static_cast<jitter_kind>(any(chance, 4))};
+  if (limits.retry)
+    add_budget(*limits.retry, with.tempo, chance);
   result.retries_rejections = happens(chance, 0.3);
   result.stops_when_told = happens(chance, 0.5);
   return result;

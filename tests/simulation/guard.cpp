@@ -1,6 +1,7 @@
 #include "simulation/world.hpp"
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
 
 namespace bulwark_simulation {
@@ -19,9 +20,14 @@ guard::guard(process& p, std::uint32_t i, holder_id h, const guard_settings& wit
       settings(with),
       bulkhead(with.limits.bulkhead ? p.bulkheads[with.bulkhead].get() : nullptr),
       circuit(with.limits.breaker ? p.circuits[with.circuit].get() : nullptr),
+      begun(p.now()),
+      budget(with.limits.retry && with.limits.retry->budget
+                 ? std::optional<retry_budget>{*with.limits.retry->budget}
+                 : std::nullopt),
       core(settings.limits, circuit ? &circuit->view : nullptr, *this, p.now(),
            stream_of(p.all.with.seed, p.incarnation, h).next(),
            bulkhead && bulkhead->share ? &bulkhead->view : nullptr) {
+  settings.limits.budget = budget ? &*budget : nullptr;
   if (bulkhead)
     settings.limits.queue_timeout = bulkhead->share ? bulkhead->share->policy().queue_timeout
                                                     : bulkhead->core.policy().queue_timeout;
@@ -93,8 +99,24 @@ void guard::check() {
   if (bulkhead && !bulkhead->ended && !ended && holds > bulkhead->core.leased(id))
     all.violated("a guard has permits that nobody gave it", "guard {}: {} of {}", id, holds,
                  bulkhead->core.leased(id));
+  if (budget)
+    check_budget();
   if (core.shutting_down() && core.live() == 0 && !ended)
     home.bury(*this);
+}
+
+/// Roughly, over all its time: each call is in two windows at most, counted one after the other.
+void guard::check_budget() {
+  const auto& with = *settings.limits.retry->budget;
+  const auto& books = core.books();
+  const auto window = double(with.window.count());
+  const auto windows = double((home.now() - begun).count()) / window + 2;
+  const auto minimum = with.min_per_second * window / 1e9 + 1e-6;
+  const auto most =
+      2 * with.ratio * double(books.attempts - books.retries) + std::floor(minimum) * windows;
+  if (double(books.retries) > most + 1e-6)
+    home.all.violated("more retries than the budget gives", "guard {}: {}, at most {}", id,
+                      books.retries, most);
 }
 
 // -- what the core wishes -----------------------------------------------------------------

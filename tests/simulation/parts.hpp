@@ -97,6 +97,8 @@ struct guard : private supervisor_effects {
   std::array<std::uint64_t, 3> answers{}; // succeeded, timed out, others
   std::uint64_t late = 0;
   bool ended = false;
+  const instant begun;
+  std::optional<retry_budget> budget;
   supervisor core;
 
   guard(process& home, std::uint32_t index, holder_id id, const guard_settings& settings);
@@ -105,6 +107,7 @@ struct guard : private supervisor_effects {
   void reply(attempt_id attempt, const reply_class& kind);
   void lost(attempt_id attempt);
   void check();
+  void check_budget();
   void shut_down(bool finish);
   [[nodiscard]] actor me() const { return static_cast<actor>(first_guard + index); }
 
