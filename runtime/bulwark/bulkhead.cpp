@@ -13,11 +13,34 @@ policy_mistakes find_mistakes(const bulkhead_policy& policy) {
   if (policy.queue_timeout)
     check_range(result, "bulkhead.queue_timeout", *policy.queue_timeout,
                 std::chrono::milliseconds{1}, longest_timespan);
+  const auto add = [&](const policy_mistakes& more) {
+    result.insert(result.end(), more.begin(), more.end());
+  };
+  if (policy.adaptive)
+    add(find_mistakes(*policy.adaptive));
+  if (policy.shed)
+    add(find_mistakes(*policy.shed));
   return result;
 }
 
-bulkhead::bulkhead(const bulkhead_policy& policy, bulkhead_effects& effects)
-    : policy_(policy), effects_(effects) {}
+bulkhead::bulkhead(const bulkhead_policy& policy, bulkhead_effects& effects, std::uint64_t seed)
+    : policy_(policy), effects_(effects), seed_(seed) {
+  adapt_to_policy();
+}
+
+/// Where the policy is new, or another.
+void bulkhead::adapt_to_policy() {
+  if (!policy_.adaptive)
+    adaptive_.reset();
+  else if (adaptive_)
+    adaptive_->change_policy(*policy_.adaptive, policy_.max_workers);
+  else
+    adaptive_.emplace(*policy_.adaptive, policy_.max_workers, now_, seed_);
+  limit_ = adaptive_ ? adaptive_->limit() : policy_.max_workers;
+  if (!policy_.shed)
+    delay_.on_empty();
+  queue_.newest_first(policy_.shed && policy_.shed->newest_first && delay_.standing());
+}
 
 std::uint32_t bulkhead::leased(holder_id holder) const noexcept {
   auto i = leases_.find(holder);
@@ -25,31 +48,43 @@ std::uint32_t bulkhead::leased(holder_id holder) const noexcept {
 }
 
 std::uint32_t bulkhead::free() const noexcept {
-  return leased_ < policy_.max_workers ? policy_.max_workers - leased_ : 0;
+  return leased_ < limit_ ? limit_ - leased_ : 0;
 }
 
-void bulkhead::ask(holder_id holder, ticket_id ticket) {
+void bulkhead::ask(holder_id holder, ticket_id ticket, const call_class& as) {
   if (shutting_down_) {
     effects_.refuse(holder, ticket, errc::shutting_down);
     return;
   }
+  if (queue_.empty())
+    delay_.on_empty();
   if (free() > 0 && hands_on_) {
     hand_out({holder, ticket}); // the queue is empty: else nothing were free
     return;
   }
-  std::list<waiter> last{{holder, ticket}}; // so that nothing has changed where memory is refused
-  places_.emplace(last.back(), last.begin());
-  queue_.splice(queue_.end(), last);
+  queue_.push({holder, ticket},
+              {.importance = as.importance, .tenant = policy_.fair_by_tenant ? as.tenant : 0},
+              now_);
   recall_all();
+  feel();
   refuse_overflow();
 }
 
-void bulkhead::withdraw(holder_id holder, ticket_id ticket) {
-  auto place = places_.find({holder, ticket});
-  if (place == places_.end())
+/// Somebody waits though nobody keeps a permit that lies unused.
+void bulkhead::feel() {
+  felt_ = felt_ || (settled() && !queue_.empty());
+}
+
+void bulkhead::on_samples(const latency_samples& samples) {
+  if (!adaptive_)
     return;
-  queue_.erase(place->second);
-  places_.erase(place);
+  feel();
+  if (adaptive_->on_samples(samples, std::exchange(felt_, false), now_))
+    set_limit(adaptive_->limit());
+}
+
+void bulkhead::withdraw(holder_id holder, ticket_id ticket) {
+  queue_.erase({holder, ticket});
 }
 
 void bulkhead::give_back(holder_id holder, std::uint32_t permits) {
@@ -69,18 +104,12 @@ void bulkhead::on_recalled(holder_id holder, std::uint64_t round, std::uint32_t 
     answered(i->second);
   give_back(holder, returned);
   erase_if_empty(holder);
+  feel();
   refuse_overflow();
 }
 
 void bulkhead::lose(holder_id holder) {
-  for (auto i = queue_.begin(); i != queue_.end();) {
-    if (i->holder == holder) {
-      places_.erase(*i);
-      i = queue_.erase(i);
-    } else {
-      ++i;
-    }
-  }
+  queue_.erase_all_of(holder);
   if (auto i = leases_.find(holder); i != leases_.end()) {
     answered(i->second);
     give_back(holder, i->second.permits);
@@ -107,14 +136,20 @@ void bulkhead::shut_down(bool finish_queue) {
   recall_all();
   if (finish_queue)
     return;
-  places_.clear();
-  for (const auto& waiting : std::exchange(queue_, {}))
+  queue_.drain([this](const waiter& waiting) {
     effects_.refuse(waiting.holder, waiting.ticket, errc::shutting_down);
+  });
 }
 
 void bulkhead::change_policy(const bulkhead_policy& policy) {
   policy_ = policy;
-  if (leased_ > policy_.max_workers)
+  adapt_to_policy();
+  set_limit(limit_);
+}
+
+void bulkhead::set_limit(std::uint32_t limit) {
+  limit_ = limit;
+  if (leased_ > limit_)
     recall_all();
   serve_if_handed_on();
   refuse_overflow();
@@ -149,11 +184,28 @@ void bulkhead::serve_if_handed_on() {
 
 void bulkhead::serve(std::uint64_t count) {
   for (; count > 0 && !queue_.empty() && free() > 0; --count) {
-    auto next = queue_.front();
+    if (policy_.shed) {
+      shed_stale();
+      if (queue_.empty())
+        return;
+    }
+    const auto next = queue_.next();
     leases_[next.holder]; // what may be refused memory comes before all else
-    queue_.pop_front();
-    places_.erase(next);
+    queue_.pop();
     hand_out(next);
+  }
+}
+
+/// Those of whoever's turn it is that have waited for too long, in a queue that doesn't empty.
+void bulkhead::shed_stale() {
+  const auto& policy = *policy_.shed;
+  delay_.on_turn(policy, now_ - queue_.oldest_since(), now_);
+  queue_.newest_first(policy.newest_first && delay_.standing());
+  while (delay_.standing() && !queue_.empty() && now_ - queue_.oldest_since() > policy.target) {
+    const auto stale = queue_.oldest();
+    queue_.erase(stale);
+    ++shed_;
+    effects_.refuse(stale.holder, stale.ticket, errc::bulkhead_full);
   }
 }
 
@@ -173,10 +225,9 @@ void bulkhead::erase_if_empty(holder_id holder) {
 
 void bulkhead::refuse_newest(std::uint32_t count, errc why) {
   for (; count > 0 && !queue_.empty(); --count) {
-    auto newest = queue_.back();
-    queue_.pop_back();
-    places_.erase(newest);
-    effects_.refuse(newest.holder, newest.ticket, why);
+    const auto last = queue_.last();
+    queue_.erase(last);
+    effects_.refuse(last.holder, last.ticket, why);
   }
 }
 

@@ -1,12 +1,13 @@
 #pragma once
 
+#include "bulwark/adaptive_limit.hpp"
 #include "bulwark/errc.hpp"
+#include "bulwark/fair_queue.hpp"
 #include "bulwark/policy.hpp"
+#include "bulwark/queue_delay.hpp"
 #include "bulwark/time.hpp"
 
-#include <cstddef>
 #include <cstdint>
-#include <list>
 #include <optional>
 #include <unordered_map>
 #include <unordered_set>
@@ -21,14 +22,17 @@
 /// makes its next calls without asking. As soon as somebody has to wait, leases are called back,
 /// and permits come home one by one. So
 ///
-///     leased + free = max_workers, or more is leased only because max_workers was lowered;
+///     leased + free = limit, or more is leased only because the limit was lowered;
 ///     waiting > 0 implies free = 0, unless hand_on() is off.
 ///
 /// Nobody is refused on the ground of a permit that lies unused with somebody: while a recall is
 /// under way, more than queue_size may wait; when the last holder has answered, what is leased is
 /// what is in use, and the newest beyond queue_size are refused.
 ///
-/// The queue is one for all holders: first in, first out. How long a call may wait is the holder's
+/// The limit is max_workers, or with `adaptive` what is found to be good, and then never more.
+///
+/// The queue is one for all holders: the important first, then first in, first out; with
+/// fair_by_tenant tenants in turn. See fair_queue.hpp, and queue_delay.hpp for `shed`. How long a call may wait is the holder's
 /// business: it withdraws. A withdrawal and a grant may cross; then the holder gives the permit
 /// back. (A waiter whose timeout destroys a permit: failsafe #393, Hystrix #1319, resilience4j
 /// #332.)
@@ -48,18 +52,18 @@ struct bulkhead_policy {
   std::uint32_t queue_size = 100;
   /// Longest wait in the queue; 1 ms .. 100 years; without, the call's deadline alone bounds it.
   std::optional<timespan> queue_timeout = std::nullopt;
+  /// The limit finds itself, between its floor and max_workers.
+  std::optional<adaptive_limit_policy> adaptive = std::nullopt;
+  /// Whoever has waited too long is turned away when the queue doesn't empty.
+  std::optional<queue_delay_policy> shed = std::nullopt;
+  /// Tenants that wait are served in turn, and whoever has most waiting is refused first.
+  bool fair_by_tenant = false;
 
   friend bool operator==(const bulkhead_policy&, const bulkhead_policy&) = default;
 };
 
 /// What is out of range, each field with its path "bulkhead.<field>".
 policy_mistakes find_mistakes(const bulkhead_policy& policy);
-
-/// Who holds permits: given out by the shell, one for each supervisor.
-using holder_id = std::uint64_t;
-
-/// What a holder calls the call it asks for; the bulkhead only repeats it.
-using ticket_id = std::uint64_t;
 
 /// What a bulkhead wishes to be done. None of it may call the bulkhead back.
 struct bulkhead_effects {
@@ -75,18 +79,27 @@ protected:
   ~bulkhead_effects() = default;
 };
 
-/// The decisions of one bulkhead. Not thread-safe: it has one owner. Needs no clock.
+/// The decisions of one bulkhead. Not thread-safe: it has one owner. Needs no clock but for
+/// needs_time().
 class bulkhead {
 public:
-  /// Requires: find_mistakes(policy) is empty; `effects` outlives the bulkhead.
-  bulkhead(const bulkhead_policy& policy, bulkhead_effects& effects);
+  /// Requires: find_mistakes(policy) is empty; `effects` outlives the bulkhead. `seed`: for
+  /// policy.adaptive.
+  bulkhead(const bulkhead_policy& policy, bulkhead_effects& effects, std::uint64_t seed = 0);
 
   bulkhead(const bulkhead&) = delete;
   bulkhead& operator=(const bulkhead&) = delete;
 
+  /// Whether advance() has to be called before everything else that happens.
+  [[nodiscard]] bool needs_time() const noexcept { return policy_.shed || policy_.adaptive; }
+  void advance(instant now) noexcept { now_ = now; }
+
   /// `holder` wants to make a call. Granted or refused at once, or queued.
   /// Requires: the same ticket of the same holder isn't waiting.
-  void ask(holder_id holder, ticket_id ticket);
+  void ask(holder_id holder, ticket_id ticket, const call_class& as = {});
+
+  /// How calls have ended, for policy.adaptive; else nothing happens.
+  void on_samples(const latency_samples& samples);
 
   /// The call no longer wants to wait. Nothing happens where it isn't waiting.
   void withdraw(holder_id holder, ticket_id ticket);
@@ -124,10 +137,15 @@ public:
   /// Hands out to the first `count` of those who wait, as far as there are permits.
   void serve(std::uint64_t count);
 
-  /// Refuses the newest `count` of those who wait, or all that there are.
+  /// Refuses `count` of those who wait, or all that there are: the least important, of them the
+  /// newest of whoever has most waiting.
   void refuse_newest(std::uint32_t count, errc why);
 
   [[nodiscard]] const bulkhead_policy& policy() const noexcept { return policy_; }
+  /// Permits in all.
+  [[nodiscard]] std::uint32_t limit() const noexcept { return limit_; }
+  /// Calls that were refused because they had waited too long in a queue that didn't empty.
+  [[nodiscard]] std::uint64_t shed() const noexcept { return shed_; }
   /// Permits that are out: in use, or unused with a holder.
   [[nodiscard]] std::uint32_t leased() const noexcept { return leased_; }
   [[nodiscard]] std::uint32_t leased(holder_id holder) const noexcept;
@@ -138,19 +156,6 @@ public:
   [[nodiscard]] bool shutting_down() const noexcept { return shutting_down_; }
 
 private:
-  struct waiter {
-    holder_id holder;
-    ticket_id ticket;
-
-    friend bool operator==(const waiter&, const waiter&) = default;
-  };
-
-  struct waiter_hash {
-    std::size_t operator()(const waiter& x) const noexcept {
-      return static_cast<std::size_t>((x.holder * 0x9e3779b97f4a7c15U) ^ x.ticket);
-    }
-  };
-
   struct lease {
     std::uint32_t permits = 0;
     std::uint64_t unanswered = 0; // the round of a recall under way, 0: none
@@ -166,8 +171,19 @@ private:
   std::uint64_t last_round_ = 0;
   std::unordered_map<holder_id, lease> leases_; // with permits, or an answer to come
   std::unordered_set<holder_id> keepers_; // of these: may hold unused permits, not called back
-  std::list<waiter> queue_;
-  std::unordered_map<waiter, std::list<waiter>::iterator, waiter_hash> places_;
+  fair_queue queue_;
+  queue_delay delay_;
+  std::optional<adaptive_limit> adaptive_;
+  std::uint64_t seed_;
+  std::uint32_t limit_ = 0;
+  std::uint64_t shed_ = 0;
+  instant now_{};
+  bool felt_ = false; // the limit, since the last samples: somebody had to wait for it
+
+  void adapt_to_policy();
+  void set_limit(std::uint32_t limit);
+  void feel();
+  void shed_stale();
 
   void hand_out(const waiter& to);
   void serve_if_handed_on();
