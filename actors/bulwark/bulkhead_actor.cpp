@@ -258,7 +258,9 @@ caf::behavior worker_pool_actor(caf::event_based_actor* self,
         const auto& element = *self->current_mailbox_element();
         auto answer = [job, to = element.sender, id = element.mid.response_id(),
                        from = caf::strong_actor_ptr{self->ctrl()}] {
-          const auto result = result_of(*job.run);
+          const auto result = job.stop.stop_requested()
+                                  ? caf::make_message(caf::make_error(errc::cancelled))
+                                  : result_of(*job.run);
           with_memory([&] { compat::deliver(to, from, id, result, nullptr); });
         };
         try {

@@ -129,6 +129,11 @@ std::optional<failure_report> report_of(const caf::error& reason) {
   return context.get_as<failure_report>(0);
 }
 
+bool shows_not_begun(const caf::error& reason) {
+  const auto report = report_of(reason);
+  return report && report->attempts == 0 && is_rejection(report->code);
+}
+
 caf::error last_error_of(const caf::error& reason) {
   if (!report_of(reason))
     return {};

@@ -164,6 +164,9 @@ struct predicate_with_default : error_predicate {
 /// How often, when, and after which errors to try again: see bulwark/retry.hpp.
 using retry_policy = basic_retry_policy<predicate_with_default<error_predicate::kind::transient>>;
 
+/// Another base delay after some errors: {.on = codes{my_error::busy}, .base_delay = 5s}.
+using error_delay = basic_error_delay<predicate_with_default<error_predicate::kind::transient>>;
+
 /// When a breaker opens, how it closes, and which errors count: see bulwark/circuit_breaker.hpp.
 using circuit_breaker_policy =
     basic_circuit_breaker_policy<predicate_with_default<error_predicate::kind::counted>>;
@@ -173,6 +176,9 @@ using circuit_breaker_policy =
 
 /// The report in an error's context, if it is one of bulwark's.
 [[nodiscard]] std::optional<failure_report> report_of(const caf::error& reason);
+
+/// Whether a guard's error shows that no attempt was begun: refused, after none.
+[[nodiscard]] bool shows_not_begun(const caf::error& reason);
 
 /// The last attempt's error, whole, if `reason` carries it.
 [[nodiscard]] caf::error last_error_of(const caf::error& reason);

@@ -61,6 +61,12 @@ caf::behavior front_door_actor::make_behavior() {
   return {
       [this](call_atom, const std::string& name, const call_context& context,
              caf::message& content) { return call(name, context, std::move(content)); },
+      [this](cancel_atom, const std::string& name, std::uint64_t request) {
+        // In the sender's name: a guard takes back only what its own caller has asked for.
+        compat::deliver(caf::actor_cast<caf::strong_actor_ptr>(directory_->find_guard(name)),
+                        current_sender(), caf::make_message_id(),
+                        caf::make_message(cancel_atom_v, request), context());
+      },
       [this](const std::string& part, const share_report& said) { tell_owner(part, said); },
       [this](const std::string& part, const circuit_report& said) { tell_owner(part, said); },
       [this](const std::string& part, const circuit_probe_request& said) {

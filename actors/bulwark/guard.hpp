@@ -35,6 +35,13 @@ struct guard_policy {
   /// The target gets `permit_token, message` instead of the message: see bulwark/fence.hpp. Only
   /// where the bulkhead is one that nodes share.
   bool shows_permit = false;
+  /// The target gets `call_context, message` instead of the message, after the permit where it gets
+  /// that too: who goes on to call a guard passes it on by request_with(). Guards as targets get it
+  /// in any case, where there is something to say.
+  bool shows_context = false;
+  /// Requests whose caller has ended are taken back, as by `cancel`. Costs a monitor for each caller,
+  /// and to look it up for each call.
+  bool watches_callers = false;
 };
 
 /// What is out of range, in the policies it names too; each field with its path.

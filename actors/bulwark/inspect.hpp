@@ -156,11 +156,24 @@ bool inspect(Inspector& f, circuit_word& x) {
 }
 
 template <class Inspector>
+bool inspect(Inspector& f, retry_budget_policy& x) {
+  return f.object(x).fields(f.field("ratio", x.ratio), f.field("min_per_second", x.min_per_second),
+                            f.field("window", x.window), f.field("name", x.name));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, error_delay& x) {
+  return f.object(x).fields(f.field("on", x.on), f.field("base_delay", x.base_delay));
+}
+
+template <class Inspector>
 bool inspect(Inspector& f, retry_policy& x) {
   return f.object(x).fields(
       f.field("max_attempts", x.max_attempts), f.field("base_delay", x.base_delay),
       f.field("exponential_base", x.exponential_base), f.field("max_delay", x.max_delay),
-      f.field("jitter", x.jitter), f.field("retry_on", x.retry_on));
+      f.field("jitter", x.jitter), f.field("retry_on", x.retry_on), f.field("budget", x.budget),
+      f.field("max_retry_after", x.max_retry_after), f.field("delays", x.delays),
+      f.field("idempotent", x.idempotent));
 }
 
 template <class Inspector>
@@ -195,9 +208,13 @@ bool inspect(Inspector& f, rejection_event& x) {
 
 template <class Inspector>
 bool inspect(Inspector& f, guard_stats& x) {
-  return f.object(x).fields(f.field("name", x.name), f.field("calls", x.calls),
-                            f.field("attempts", x.attempts), f.field("retries", x.retries),
-                            f.field("late_replies", x.late_replies), f.field("latency", x.latency));
+  return f.object(x).fields(
+      f.field("name", x.name), f.field("calls", x.calls), f.field("attempts", x.attempts),
+      f.field("retries", x.retries), f.field("late_replies", x.late_replies),
+      f.field("latency", x.latency), f.field("budget_refused", x.budget_refused),
+      f.field("left_to_others", x.left_to_others), f.field("not_idempotent", x.not_idempotent),
+      f.field("told_not_to", x.told_not_to), f.field("saved", x.saved), f.field("cut", x.cut),
+      f.field("abandoned", x.abandoned));
 }
 
 template <class Inspector>
@@ -257,7 +274,14 @@ bool inspect(Inspector& f, cluster_stats& x) {
 
 template <class Inspector>
 bool inspect(Inspector& f, call_context& x) {
-  return f.object(x).fields(f.field("remaining", x.remaining), f.field("more", x.more));
+  auto fields = std::map<std::string, std::string>{};
+  if constexpr (!Inspector::is_loading)
+    fields = to_wire(x);
+  if (!f.object(x).fields(f.field("remaining", x.remaining), f.field("more", fields)))
+    return false;
+  if constexpr (Inspector::is_loading)
+    x = from_wire(x.remaining, std::move(fields));
+  return true;
 }
 
 // -- between bulwark's actors ---------------------------------------------------------------
@@ -349,7 +373,8 @@ bool inspect(Inspector& f, wake_request& x) {
 
 template <class Inspector>
 bool inspect(Inspector& f, failed_reply& x) {
-  return f.object(x).fields(f.field("reason", x.reason), f.field("lost", x.lost));
+  return f.object(x).fields(f.field("reason", x.reason), f.field("lost", x.lost),
+                            f.field("no_more", x.no_more));
 }
 
 template <class Inspector>

@@ -312,10 +312,10 @@ caf::strong_actor_ptr part_directory::spawn_guard(supervisor_actor::settings ini
   init.cancel = policy.cancel;
   init.timeout_manager = caf::actor_cast<caf::strong_actor_ptr>(timeout_manager_);
   init.registry = caf::actor_cast<caf::weak_actor_ptr>(registry_);
-  if (policy.retry) {
-    init.limits.retry = limits_of(*policy.retry);
-    init.retry_on = policy.retry->retry_on;
-  }
+  init.shows_context = policy.shows_context;
+  init.watches_callers = policy.watches_callers;
+  if (policy.retry)
+    add_retry(init, *policy.retry);
   add_breaker(init, policy);
   add_bulkhead(init, policy);
   auto result =
@@ -329,6 +329,31 @@ caf::actor part_directory::find_guard(const std::string& name) const {
   std::lock_guard guard{mutex_};
   auto i = guards_.find(name);
   return i == guards_.end() ? caf::actor{} : caf::actor_cast<caf::actor>(lock(i->second.part));
+}
+
+void part_directory::add_retry(supervisor_actor::settings& init, const retry_policy& policy) {
+  init.limits.retry = limits_of(policy);
+  init.retry_on = policy.retry_on;
+  init.delays = policy.delays;
+  if (policy.budget)
+    init.budget = find_or_make(*policy.budget);
+  init.limits.budget = init.budget.get();
+}
+
+/// One with a name lives as long as a guard that uses it.
+std::shared_ptr<retry_allowance> part_directory::find_or_make(const retry_budget_policy& policy) {
+  if (policy.name.empty())
+    return std::make_shared<retry_budget>(policy);
+  std::erase_if(retry_budgets_, [](const auto& each) { return each.second.expired(); });
+  auto& found = retry_budgets_[policy.name];
+  auto budget = found.lock();
+  if (!budget)
+    found = budget = std::make_shared<shared_retry_budget>(policy);
+  else if (!(budget->policy() == policy))
+    throw policy_error{
+        errc::duplicate_name,
+        {.part = policy.name, .last_error = "a retry budget of that name has another policy"}};
+  return budget;
 }
 
 void part_directory::add_breaker(supervisor_actor::settings& init, const guard_policy& policy) {

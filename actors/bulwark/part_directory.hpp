@@ -4,6 +4,7 @@
 #include "bulwark/circuit_breaker_actor.hpp"
 #include "bulwark/guard.hpp"
 #include "bulwark/protocol.hpp"
+#include "bulwark/shared_retry_budget.hpp"
 #include "bulwark/supervisor_actor.hpp"
 #include "bulwark/worker_pool.hpp"
 
@@ -98,6 +99,7 @@ private:
   entries bulkheads_;
   std::map<std::pair<part_kind, std::string>, entry> shared_; // that own what nodes share
   entries guards_;
+  std::map<std::string, std::weak_ptr<shared_retry_budget>> retry_budgets_;
   std::size_t sweep_at_ = 64; // names, of all kinds: see forget_ended()
   // Of bulkheads that have ended too, until their last function has returned: see spawn_bulkhead().
   std::vector<std::shared_ptr<worker_pool>> threads_;
@@ -119,6 +121,8 @@ private:
   caf::actor spawn_bulkhead(const std::string& name, const bulkhead_policy& policy,
                             std::optional<part_owner> owner = {});
   caf::strong_actor_ptr spawn_guard(supervisor_actor::settings init, const guard_policy& policy);
+  void add_retry(supervisor_actor::settings& init, const retry_policy& policy);
+  [[nodiscard]] std::shared_ptr<retry_allowance> find_or_make(const retry_budget_policy& policy);
   void add_breaker(supervisor_actor::settings& init, const guard_policy& policy);
   void add_bulkhead(supervisor_actor::settings& init, const guard_policy& policy);
   void announce(const std::string& name, part_kind kind, const caf::strong_actor_ptr& part);

@@ -3,6 +3,7 @@
 #include "bulwark/bulkhead.hpp"
 #include "bulwark/bulkhead_share.hpp"
 #include "bulwark/caf_compat.hpp"
+#include "bulwark/call_context.hpp"
 #include "bulwark/circuit_breaker.hpp"
 #include "bulwark/circuit_share.hpp"
 #include "bulwark/classification.hpp"
@@ -21,6 +22,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <stop_token>
 #include <string>
 #include <vector>
 
@@ -35,6 +37,8 @@
 /// | every part        | get_stats                               | its statistics, exact         |
 /// |                   | shutdown; shutdown, bool wait           | unit, once it is done         |
 /// | those that guard  | call, actor target, message             | the target's reply            |
+/// | guard             | call, call_context, message             | the target's reply            |
+/// |                   | cancel, uint64_t request                | none: it takes the call back  |
 /// | breaker           | state; is_open; is_closed; is_half_open | circuit_state; bool           |
 /// |                   | record_success; record_failure          | unit                          |
 /// |                   | reset; force_open; disable              | unit                          |
@@ -55,6 +59,7 @@
 /// |                   | subscribe; unsubscribe                  | unit, then each event         |
 /// |                   | shutdown_all; shutdown_all, bool wait   | unit, once all have ended     |
 /// | front door        | call, string, call_context, message     | the named guard's reply       |
+/// |                   | cancel, string, uint64_t request        | none                          |
 /// |                   | list                                    | vector<part_info>, no address |
 /// |                   | get_stats, string                       | node_stats of that name       |
 /// |                   | get_all_stats                           | node_stats                    |
@@ -62,8 +67,11 @@
 /// |                   | get_cluster_stats                       | cluster_stats                 |
 /// | cluster           | get_cluster_stats                       | cluster_stats                 |
 /// |                   | change_policy, cluster_policy           | unit, or invalid_policy       |
+/// | a guard that asks | retry_after, error as an answer         | it shall not try again        |
 /// | a target          | cancel, uint64_t request                | none is wanted any more       |
 /// |                   | permit_token, message                   | that of the message alone     |
+/// |                   | call_context, message                   | the same                      |
+/// |                   | permit_token, call_context, message     | the same                      |
 ///
 /// Those that guard: breaker, bulkhead, guard, timeout manager. Cluster: node::cluster(), which asks
 /// the node's registry and the front doors of others.
@@ -132,6 +140,15 @@ struct guard_stats {
   std::uint64_t retries = 0;
   std::uint64_t late_replies = 0;
   latency_histogram latency = {};
+  // Calls that would have been tried again, but for:
+  std::uint64_t budget_refused = 0; ///< no retry left in the budget,
+  std::uint64_t left_to_others = 0; ///< a guard further out whose retry the call itself is,
+  std::uint64_t not_idempotent = 0; ///< harm in doing twice what may have been begun,
+  std::uint64_t told_not_to = 0;    ///< the target's word not to come again, or not that soon.
+  // Attempts that nobody waits for any more: their time was up, or their call taken back.
+  std::uint64_t saved = 0;     ///< Not begun, and never will be.
+  std::uint64_t cut = 0;       ///< With the target, which is told where it understands that.
+  std::uint64_t abandoned = 0; ///< Of these, functions that went on.
 };
 
 struct circuit_breaker_stats {
@@ -215,21 +232,15 @@ struct cluster_stats {
   std::uint64_t unresolved = 0;
 };
 
-/// What a call through a front door brings with it. A duration, for clocks differ between hosts.
-struct call_context {
-  /// What the caller has left: the guard takes the smaller of it and its deadline. 0 or less:
-  /// nothing is started, the answer is errc::timed_out. nullopt: the guard's own deadline holds.
-  std::optional<timespan> remaining = {};
-  /// Room for what comes later, by its name; what isn't known is ignored.
-  std::map<std::string, std::string> more = {};
-};
-
 /// Where a message carries a duration and there is no bound.
 inline constexpr timespan unbounded = timespan::max();
 
 /// A function for a bulkhead's threads. Local: it can't be sent to another node.
 struct work {
   std::shared_ptr<std::function<caf::message()>> run = {};
+  /// Where the function asks for a std::stop_token: nobody waits for its result any more. Not begun
+  /// by then, it never is.
+  mutable std::stop_source stop{std::nostopstate};
 };
 
 // -- what bulwark's actors tell each other ----------------------------------------------
@@ -326,7 +337,8 @@ struct wake_request {
 /// itself.
 struct failed_reply {
   caf::error reason = {};
-  bool lost = false; ///< CAF's word that the request reached nobody, not the target's.
+  bool lost = false;    ///< CAF's word that the request reached nobody, not the target's.
+  bool no_more = false; ///< A guard's word beside it: too much is tried again.
 };
 
 /// The registry asks its parts for their statistics, and hears from those that end.

@@ -28,22 +28,36 @@ attempt_id attempt_of(caf::message_id id) noexcept {
           .serial = static_cast<std::uint32_t>(value >> slot_bits)};
 }
 
+// Whether CAF's word is that the request reached nobody. It says so too of what waits in the mailbox
+// of an actor that ends, and never of what that has taken from there.
+bool was_not_delivered(const caf::error& reason) noexcept {
+  return reason == caf::sec::request_receiver_down || reason == errc::target_lost;
+}
+
 // CAF's own word that nobody will reply: the request reached nobody, or the promise of a reply was
 // dropped, as it is when an actor ends that has one.
 bool is_lost(const caf::error& reason, bool from_nobody) noexcept {
   return from_nobody || reason == caf::sec::broken_promise;
 }
 
+bool is_guard(const caf::strong_actor_ptr& target) {
+  return target && dynamic_cast<const supervisor_actor*>(target->get()) != nullptr;
+}
+
 bool understands_cancel(const caf::strong_actor_ptr& target, cancel_signal wish) {
   if (wish != cancel_signal::automatic)
     return wish == cancel_signal::on;
-  const auto* actor = target->get();
-  if (dynamic_cast<const supervisor_actor*>(actor) != nullptr)
+  if (is_guard(target))
     return true;
-  const auto types = actor->message_types();
+  const auto types = target->get()->message_types();
   return std::any_of(types.begin(), types.end(), [](const std::string& signature) {
     return signature.find("bulwark::cancel_atom") != std::string::npos;
   });
+}
+
+// A function that asks whether it shall stop.
+bool can_be_stopped(const caf::message& content) {
+  return content.match_elements<work>() && content.get_as<work>(0).stop.stop_possible();
 }
 
 bool ask(const error_predicate& predicate, const caf::error& reason, bool where_it_throws) {
@@ -60,6 +74,7 @@ supervisor_actor::supervisor_actor(caf::actor_config& config, settings init)
     : caf::event_based_actor(config),
       self_(std::move(init)),
       message_types_(self_.target ? self_.target->get()->message_types() : std::set<std::string>{}),
+      to_guard_(self_.remote != nullptr || is_guard(self_.target)),
       core_(self_.limits, self_.view.get(), *this, now(), id() * 0x9e3779b97f4a7c15U,
             self_.lease.get()),
       no_memory_(caf::make_message(make_failure(
@@ -95,6 +110,10 @@ bool supervisor_actor::enqueue(caf::mailbox_element_ptr element, compat::enqueue
       auto reason = readable(element->payload.get_as<caf::error>(0));
       const auto lost = is_lost(reason, from_nobody);
       element->payload = caf::make_message(failed_reply{.reason = std::move(reason), .lost = lost});
+    } else if (to_guard_ && element->payload.match_elements<retry_after, caf::error>()) {
+      auto reason = readable(element->payload.get_as<caf::error>(1));
+      element->payload =
+          caf::make_message(failed_reply{.reason = std::move(reason), .no_more = true});
     } else if (must_seal_reply(element->payload)) {
       element->payload = seal(std::move(element->payload));
     }
@@ -146,8 +165,11 @@ caf::behavior supervisor_actor::own_messages() {
       },
       [this](call_atom, const call_context& context, const caf::actor& door,
              caf::message& content) {
-        return accept(std::nullopt, std::move(content), {.remaining = context.remaining},
-                      caf::actor_cast<caf::strong_actor_ptr>(door));
+        return accept_with(context, std::move(content),
+                           caf::actor_cast<caf::strong_actor_ptr>(door));
+      },
+      [this](call_atom, const call_context& context, caf::message& content) {
+        return accept_with(context, std::move(content), nullptr);
       },
       [this](run_atom, const caf::actor& target, timespan timeout, caf::message& content) {
         return accept(caf::actor_cast<caf::strong_actor_ptr>(target), std::move(content),
@@ -216,10 +238,11 @@ void supervisor_actor::carry(caf::message& content) {
 caf::delegated<caf::message> supervisor_actor::accept(std::optional<caf::strong_actor_ptr> target,
                                                       caf::message content,
                                                       const supervisor::call_options& options,
-                                                      caf::strong_actor_ptr door) {
+                                                      caf::strong_actor_ptr door,
+                                                      const call_context* context) {
   std::uint32_t slot = 0;
   try {
-    slot = take_slot(std::move(target), std::move(content), door);
+    slot = take_slot(std::move(target), std::move(content), door, context);
   } catch (const std::bad_alloc&) {
     refuse_for_memory(door);
     return {};
@@ -237,13 +260,32 @@ caf::delegated<caf::message> supervisor_actor::accept(std::optional<caf::strong_
   return {};
 }
 
+/// A call whose caller has something to say, or a guard that carries it for one.
+caf::result<caf::message> supervisor_actor::accept_with(const call_context& context,
+                                                        caf::message content,
+                                                        caf::strong_actor_ptr door) {
+  if (const auto mistakes = find_mistakes(context); !mistakes.empty())
+    return caf::make_error(caf::sec::invalid_argument, to_string(mistakes));
+  return accept(std::nullopt, std::move(content),
+                {.remaining = context.remaining,
+                 .idempotent = context.idempotent,
+                 .attempt = context.attempt},
+                std::move(door), &context);
+}
+
 /// Stores what belongs to the call that is being handled. Strong exception guarantee.
 std::uint32_t supervisor_actor::take_slot(std::optional<caf::strong_actor_ptr> target,
-                                          caf::message content, const caf::strong_actor_ptr& door) {
+                                          caf::message content, const caf::strong_actor_ptr& door,
+                                          const call_context* context) {
   auto& element = *current_mailbox_element();
   const auto slot = core_.open();
+  std::unique_ptr<call_context> kept;
   try {
     records_.reserve_for(slot);
+    if (context != nullptr && (context->attempt > 1 || says_more(*context)))
+      kept = std::make_unique<call_context>(*context);
+    if (self_.watches_callers && element.mid.is_request()) // who wants no answer may end at once
+      watch_caller(element.sender);
     if (door)
       in_trouble().door = door;
     if (trouble_)
@@ -261,6 +303,8 @@ std::uint32_t supervisor_actor::take_slot(std::optional<caf::strong_actor_ptr> t
                     .target = target ? std::move(*target) : nullptr,
                     .names_target = target.has_value(),
                     .through_door = door != nullptr,
+                    .by_guard = context != nullptr && context->by_guard,
+                    .context = std::move(kept),
                     .content = std::move(content),
                     .last_error = {}};
   return slot;
@@ -292,14 +336,17 @@ void supervisor_actor::take_reply(caf::message_id id, caf::message& content) {
 void supervisor_actor::take_failure(failed_reply& reply) {
   const auto attempt = attempt_of(current_mailbox_element()->mid);
   if (reply.lost) {
-    core_.on_lost(attempt, now());
+    core_.on_lost(attempt, now(), !was_not_delivered(reply.reason));
   } else {
-    const auto kind = class_of(reply.reason);
+    auto kind = class_of(reply.reason);
+    kind.forbids_retry = kind.forbids_retry || reply.no_more;
+    no_more_ = reply.no_more;
     if (core_.awaits_reply(attempt))
       records_[attempt.slot].last_error = reply.reason;
     reply_ = caf::make_message(std::move(reply.reason));
     core_.on_reply(attempt, kind, now());
     reply_ = caf::message{};
+    no_more_ = false;
   }
   after_event();
 }
@@ -334,7 +381,32 @@ void supervisor_actor::cancel(std::uint64_t request) {
   after_event();
 }
 
+/// Before the record is made: where memory is refused nothing has happened but a monitor.
+void supervisor_actor::watch_caller(const caf::strong_actor_ptr& caller) {
+  if (!caller)
+    return;
+  const auto [known, is_new] = in_trouble().callers.try_emplace(caller->address(), 0);
+  if (is_new)
+    compat::watch(this, caller); // of one that has ended we are told at once
+  ++known->second;
+}
+
+void supervisor_actor::lose_caller(const caf::actor_addr& caller) {
+  const auto found = trouble_->callers.find(caller);
+  if (found == trouble_->callers.end())
+    return;
+  const auto calls = found->second;
+  trouble_->callers.erase(found);
+  for (std::uint32_t slot = 0; calls > 0 && slot < records_.capacity(); ++slot) {
+    const auto& waits = records_[slot];
+    if (waits.caller && caller == waits.caller && waits.id.is_request())
+      core_.cancel(slot, now());
+  }
+}
+
 void supervisor_actor::on_down(const caf::down_msg& down) {
+  if (self_.watches_callers && trouble_)
+    lose_caller(down.source);
   if (self_.target && down.source == self_.target) {
     if (self_.remote)
       self_.target = nullptr; // until the connector has another: CAF drops what is sent to the dead
@@ -434,6 +506,10 @@ void supervisor_actor::on_exit() {
     if (*watched)
       compat::unwatch(this, *watched); // or what outlives many guards would remember them all
   }
+  if (trouble_) {
+    for (const auto& [caller, calls] : std::exchange(trouble_->callers, {}))
+      compat::unwatch(this, caf::actor_cast<caf::strong_actor_ptr>(caller));
+  }
   hold_ = nullptr;
   self_.keeps_alive.clear();
   self_.target = nullptr; // it may have our handle
@@ -449,7 +525,14 @@ guard_stats supervisor_actor::stats() const {
           .attempts = books.attempts,
           .retries = books.retries,
           .late_replies = books.late_replies,
-          .latency = books.latency};
+          .latency = books.latency,
+          .budget_refused = books.budget_refused,
+          .left_to_others = books.left_to_others,
+          .not_idempotent = books.not_idempotent,
+          .told_not_to = books.told_not_to,
+          .saved = books.saved,
+          .cut = books.cut,
+          .abandoned = books.abandoned};
 }
 
 void supervisor_actor::report_books(std::uint64_t round, const caf::strong_actor_ptr& to) {
@@ -501,21 +584,52 @@ void supervisor_actor::start_attempt(attempt_id attempt) {
     return;
   }
   // The content is shared, not copied: a target that changes it gets its own, and we keep ours.
-  auto content = self_.limits.retry ? r.content : std::move(r.content);
-  if (self_.shows_permit)
-    content = caf::make_message(self_.lease->token(), std::move(content));
+  const auto needed = self_.limits.retry || (r.names_target && can_be_stopped(r.content));
+  auto content = needed ? r.content : std::move(r.content);
+  if (!r.names_target)
+    content = wrapped(attempt, std::move(content));
   if (self_.remote && !r.names_target)
-    compat::deliver(target, self_.remote->replies_to, request_id(attempt),
-                    wrapped(attempt, std::move(content)), context());
+    compat::deliver(target, self_.remote->replies_to, request_id(attempt), std::move(content),
+                    context());
   else
     compat::deliver(target, ctrl(), request_id(attempt), std::move(content), context());
 }
 
-/// What a front door takes: the guard's name, the time that the attempt has, and the content.
+/// What the target is to be told beside the content: a front door the guard's name and the context,
+/// a guard the context where it says something, and another what its policy says.
 caf::message supervisor_actor::wrapped(attempt_id attempt, caf::message content) const {
-  return caf::make_message(call_atom_v, self_.remote->guard,
-                           call_context{.remaining = core_.time_left(attempt, now())},
-                           std::move(content));
+  if (self_.remote)
+    return caf::make_message(call_atom_v, self_.remote->guard, context_of(attempt),
+                             std::move(content));
+  if (to_guard_) {
+    auto context = context_of(attempt);
+    if (context == call_context{})
+      return content;
+    return caf::make_message(call_atom_v, std::move(context), std::move(content));
+  }
+  if (self_.shows_permit && self_.shows_context)
+    return caf::make_message(self_.lease->token(), context_of(attempt), std::move(content));
+  if (self_.shows_permit)
+    return caf::make_message(self_.lease->token(), std::move(content));
+  if (self_.shows_context)
+    return caf::make_message(context_of(attempt), std::move(content));
+  return content;
+}
+
+/// Whether the caller is a guard, which takes our word for it. To all others the error goes alone.
+bool supervisor_actor::is_told_no_more(const record& call) {
+  if (!call.caller || call.by_guard)
+    return call.by_guard;
+  const auto* guard = dynamic_cast<const supervisor_actor*>(call.caller->get());
+  return guard != nullptr && guard->to_guard_;
+}
+
+/// For the next hop: each takes what it has used.
+call_context supervisor_actor::context_of(attempt_id attempt) const {
+  auto result = next_hop(records_[attempt.slot].context.get(), core_.time_left(attempt, now()),
+                         core_.attempts_of(attempt));
+  result.by_guard = self_.remote != nullptr;
+  return result;
 }
 
 const caf::strong_actor_ptr& supervisor_actor::target_of(const record& call) const noexcept {
@@ -527,8 +641,18 @@ const caf::strong_actor_ptr& supervisor_actor::target_of(const record& call) con
 void supervisor_actor::cut_attempt(attempt_id attempt, errc) {
   const auto& r = records_[attempt.slot];
   const auto& target = target_of(r);
-  if (!target || (self_.remote && !r.names_target)) // a front door has no table of calls
+  if (!target)
     return;
+  if (r.names_target && can_be_stopped(r.content))
+    r.content.get_as<work>(0).stop.request_stop();
+  if (self_.remote && !r.names_target) { // the door keeps no table of calls, but the guard does
+    if (self_.cancel != cancel_signal::off)
+      compat::deliver(target, self_.remote->replies_to, caf::make_message_id(),
+                      caf::make_message(cancel_atom_v, self_.remote->guard,
+                                        request_id(attempt).integer_value()),
+                      context());
+    return;
+  }
   auto& known = in_trouble();
   if (known.cut_target != target) {
     known.cut_target = caf::actor_cast<caf::actor_addr>(target);
@@ -558,10 +682,17 @@ void supervisor_actor::answer(std::uint32_t slot, const call_end& end) {
                                  .when = now().time_since_epoch()});
   if (r.id.is_request()) {
     auto content = end.error ? failure(slot, end) : std::move(reply_);
+    if ((end.no_more || no_more_) && content.match_elements<caf::error>() && is_told_no_more(r))
+      content = caf::make_message(retry_after{timespan{-1}}, content.get_as<caf::error>(0));
     compat::deliver(r.caller, sender_for(r), r.id.response_id(), std::move(content), context());
   }
-  if (trouble_)
+  if (trouble_) {
     trouble_->requests.erase(r.caller, r.id);
+    if (self_.watches_callers && r.caller && r.id.is_request())
+      if (const auto i = trouble_->callers.find(r.caller->address());
+          i != trouble_->callers.end() && i->second > 0)
+        --i->second;
+  }
   r = record{};
 }
 
@@ -613,8 +744,16 @@ error_class supervisor_actor::classify(errc code) const {
 }
 
 error_class supervisor_actor::class_of(const caf::error& reason) const {
+  const auto delay =
+      std::find_if(self_.delays.begin(), self_.delays.end(),
+                   [&](const error_delay& each) { return ask(each.on, reason, false); });
   return {.counts = ask(self_.failure_on, reason, true),
-          .retryable = ask(self_.retry_on, reason, false)};
+          .retryable = ask(self_.retry_on, reason, false),
+          .begun = !to_guard_ || !shows_not_begun(reason),
+          .forbids_retry = forbids_retry(reason),
+          .retry_after = retry_after_of(reason).value_or(timespan{0}),
+          .base_delay =
+              delay == self_.delays.end() ? std::nullopt : std::optional{delay->base_delay}};
 }
 
 } // namespace bulwark

@@ -13,6 +13,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <unordered_map>
 #include <unordered_set>
 #include <utility>
 #include <vector>
@@ -52,6 +53,8 @@ public:
     std::unique_ptr<peer> remote = {}; ///< Then the target is a front door, null at times.
     supervisor_limits limits = {};
     error_predicate retry_on = transient;
+    std::vector<error_delay> delays = {};
+    std::shared_ptr<retry_allowance> budget = {}; ///< What limits.budget points to.
     error_predicate failure_on = counted;
     cancel_signal cancel = cancel_signal::automatic;
     std::string breaker_name = {}; ///< Where limits.breaker is true.
@@ -60,8 +63,10 @@ public:
         {}; ///< Weak: a part that is used alone has a supervisor of its own.
     caf::weak_actor_ptr bulkhead = {};
     std::shared_ptr<const circuit_view> view = {};
-    std::shared_ptr<const lease_view> lease = {};        ///< Where another node owns the bulkhead.
-    bool shows_permit = false;                           ///< To the target; requires: `lease`.
+    std::shared_ptr<const lease_view> lease = {}; ///< Where another node owns the bulkhead.
+    bool shows_permit = false;                    ///< To the target; requires: `lease`.
+    bool shows_context = false;                   ///< To the target.
+    bool watches_callers = false;
     std::vector<caf::strong_actor_ptr> keeps_alive = {}; ///< The parts of a guard.
     caf::strong_actor_ptr timeout_manager = {};
     caf::weak_actor_ptr registry = {};
@@ -90,7 +95,9 @@ private:
     caf::message_id id;
     caf::strong_actor_ptr target; // where the call names one: else it is the guard's own
     bool names_target = false;
-    bool through_door = false; // from outside: answered in the front door's name
+    bool through_door = false;             // from outside: answered in the front door's name
+    bool by_guard = false;                 // of another node
+    std::unique_ptr<call_context> context; // where it says more than how much time is left
     caf::message content;
     caf::error last_error;
   };
@@ -107,15 +114,18 @@ private:
     caf::actor_addr cut_target; // that was last asked whether it understands `cancel`
     bool understands_cancel = false;
     caf::strong_actor_ptr door; // of this node, where a call has come through it
+    std::unordered_map<caf::actor_addr, std::uint32_t> callers; // watched, and how many calls
   };
 
   settings self_;
   const std::set<std::string> message_types_; // read by any thread
+  const bool to_guard_;                       // another node's, or one of this process
   supervisor core_;
   paged_array<record> records_;
   caf::message reply_;                           // of the target, while the core decides about it
   caf::strong_actor_ptr hold_;                   // on ourselves, while anybody waits for an answer
   std::vector<caf::response_promise> shutdowns_; // to be answered at the end
+  bool no_more_ = false;                         // as reply_ says, if it is an error
   bool tells_rejections_ = false;
   const caf::message no_memory_; // the answer where there is none left to make it
   mutable std::unique_ptr<trouble> trouble_;
@@ -128,9 +138,14 @@ private:
   void carry(caf::message& content);
   caf::delegated<caf::message> accept(std::optional<caf::strong_actor_ptr> target,
                                       caf::message content, const supervisor::call_options& options,
-                                      caf::strong_actor_ptr door = nullptr);
+                                      caf::strong_actor_ptr door = nullptr,
+                                      const call_context* context = nullptr);
+  caf::result<caf::message> accept_with(const call_context& context, caf::message content,
+                                        caf::strong_actor_ptr door);
   std::uint32_t take_slot(std::optional<caf::strong_actor_ptr> target, caf::message content,
-                          const caf::strong_actor_ptr& door);
+                          const caf::strong_actor_ptr& door, const call_context* context);
+  void watch_caller(const caf::strong_actor_ptr& caller);
+  void lose_caller(const caf::actor_addr& caller);
   [[nodiscard]] const caf::strong_actor_ptr& target_of(const record& call) const noexcept;
   [[nodiscard]] caf::strong_actor_ptr sender_for(const record& call);
   void refuse_for_memory(const caf::strong_actor_ptr& door);
@@ -138,6 +153,8 @@ private:
   void take_failure(failed_reply& reply);
   void change_door(const caf::strong_actor_ptr& door);
   [[nodiscard]] caf::message wrapped(attempt_id attempt, caf::message content) const;
+  [[nodiscard]] static bool is_told_no_more(const record& call);
+  [[nodiscard]] call_context context_of(attempt_id attempt) const;
   void cancel(std::uint64_t request);
   void on_down(const caf::down_msg& down);
   void after_event();

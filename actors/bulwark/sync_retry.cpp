@@ -12,6 +12,8 @@ retry::retry(retry_policy policy, retry_options options)
     check_range(mistakes, "retry.deadline", *options_.deadline, timespan{1}, longest_timespan);
   if (!mistakes.empty())
     throw policy_error{errc::invalid_policy, {.last_error = to_string(mistakes)}};
+  if (policy_.budget)
+    budget_ = std::make_shared<shared_retry_budget>(*policy_.budget);
 }
 
 bool retry::retryable(const std::exception_ptr& thrown) const {
@@ -24,6 +26,8 @@ attempt::attempt(const retry& owner)
       random_(owner.seed_.fetch_add(0x9e3779b97f4a7c15U, std::memory_order_relaxed)) {
   if (owner.options_.deadline)
     deadline_ = saturating_add(started_, *owner.options_.deadline);
+  if (owner.budget_)
+    owner.budget_->on_call(started_);
 }
 
 void attempt::on_exception(std::exception_ptr thrown) {
@@ -36,8 +40,11 @@ void attempt::on_exception(std::exception_ptr thrown) {
     give_up();
   delay_ = backoff_delay(limits_of(policy), number_, delay_, random_);
   // Said at once: waiting for a moment at which nothing may start any more would change nothing.
-  if (saturating_add(owner_->options_.time.now(), delay_) >= deadline_)
+  const auto now = owner_->options_.time.now();
+  if (saturating_add(now, delay_) >= deadline_)
     give_up();
+  if (owner_->budget_ && !owner_->budget_->try_spend(now))
+    std::rethrow_exception(last_);
 }
 
 void attempt::next() {

@@ -2,6 +2,7 @@
 
 #include "bulwark/classification.hpp"
 #include "bulwark/random.hpp"
+#include "bulwark/shared_retry_budget.hpp"
 #include "bulwark/sync_exceptions.hpp"
 #include "bulwark/sync_time_source.hpp"
 
@@ -9,6 +10,7 @@
 #include <cstdint>
 #include <functional>
 #include <iterator>
+#include <memory>
 #include <optional>
 #include <type_traits>
 #include <utility>
@@ -79,7 +81,9 @@ private:
 /// for another: retry_error, which has the number of attempts, the time they took, and the last
 /// exception, whole and in its text. An exception that isn't to be retried comes out unchanged.
 ///
-/// Each loop and each call() counts for itself.
+/// Each loop and each call() counts for itself. But a budget is the retry's: loops and calls earn for
+/// it, and where it is empty what was thrown comes out unchanged. (Its name means nothing here, nor
+/// do `delays`, `max_retry_after` and `idempotent`, which are about messages.)
 ///
 /// Thread safety: all members may be called from any thread; a range belongs to its loop.
 class retry {
@@ -135,6 +139,7 @@ private:
 
   retry_policy policy_;
   retry_options options_;
+  std::shared_ptr<shared_retry_budget> budget_; // null: none
   mutable std::atomic<std::uint64_t> seed_;
 
   [[nodiscard]] bool retryable(const std::exception_ptr& thrown) const;

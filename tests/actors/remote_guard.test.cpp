@@ -56,6 +56,7 @@ struct door_log {
     caf::response_promise promise;
   };
   std::vector<question> questions;
+  std::vector<std::pair<std::string, std::uint64_t>> cancelled;
 };
 
 caf::behavior front_door(caf::event_based_actor* self, std::shared_ptr<door_log> log) {
@@ -64,6 +65,9 @@ caf::behavior front_door(caf::event_based_actor* self, std::shared_ptr<door_log>
                   const caf::message& content) {
         log->questions.push_back({guard, context, content, self->make_response_promise()});
         return log->questions.back().promise;
+      },
+      [log](cancel_atom, const std::string& guard, std::uint64_t request) {
+        log->cancelled.emplace_back(guard, request);
       },
       [log](answer_atom, std::uint64_t which, const caf::message& content) {
         deliver(log->questions.at(which).promise, content);
@@ -169,6 +173,47 @@ TEST_CASE("a call goes to the peer's door by the guard's name and is answered on
   f.reply(0, std::int32_t{42});
   REQUIRE(answer->count() == 1);
   CHECK(answer->as<std::int32_t>() == 42);
+}
+
+TEST_CASE("an attempt whose time is up is taken back at the peer unless that is off [R36]",
+          "[remote]") {
+  fixture f;
+  f.connect();
+  {
+    auto guard = f.guard({.deadline = 1s});
+    f.sys.ask(guard, ask_atom_v, std::int32_t{1});
+    f.sys.advance(1s + 5ms);
+    REQUIRE(f.log->cancelled.size() == 1);
+    CHECK(f.log->cancelled[0].first == "db");
+    f.sys.kill(guard);
+  }
+  auto guard = f.guard({.deadline = 1s, .cancel = cancel_signal::off});
+  auto answer = f.sys.ask(guard, ask_atom_v, std::int32_t{1});
+  f.sys.advance(1s + 5ms);
+  CHECK(is(answer, errc::timed_out));
+  CHECK(f.log->cancelled.size() == 1);
+}
+
+TEST_CASE("a call takes its context to the peer and its attempt with it [R34 T36]", "[remote]") {
+  fixture f;
+  f.connect();
+  auto guard = f.guard({.retry = retry_policy{.max_attempts = 2, .base_delay = 1ms}});
+  auto answer = f.sys.ask(guard, call_atom_v, call_context{.tenant = "acme"},
+                          caf::make_message(ask_atom_v, std::int32_t{1}));
+  f.reply(0, caf::make_error(target_error::busy, error_mark::transient));
+  f.sys.advance(10ms);
+  REQUIRE(f.log->questions.size() == 2);
+  const auto& context = f.log->questions[1].context;
+  CHECK(context.tenant == "acme");
+  CHECK(context.attempt == 2);
+  CHECK(context.by_guard);
+  // The peer's guard has no retry left for it, so there is none here either; to others that is no
+  // part of the answer.
+  tell(f.door, answer_atom_v, std::uint64_t{1},
+       caf::make_message(retry_after{-1ns}, caf::make_error(target_error::busy)));
+  f.sys.run();
+  CHECK(answer->error() == target_error::busy);
+  CHECK(answer->error().context().empty());
 }
 
 TEST_CASE("an attempt tells the peer how much time it has left [D3] [D7]", "[remote]") {

@@ -278,3 +278,20 @@ TEST_CASE("a wrong retry policy throws and names field and value and range [S2][
   CHECK(text({}, {.deadline = 0s}).find("retry.deadline is 0s, permitted: 1ns .. 36500d")
         != std::string::npos);
 }
+
+TEST_CASE(
+    "a retry's budget holds for all its loops and what was thrown comes out unchanged [S2 T32]",
+    "[sync][retry]") {
+  test_time time;
+  auto policy = without_jitter(3);
+  policy.budget = retry_budget_policy{.ratio = 0.5, .min_per_second = 0};
+  const sync::retry retry{policy, {.time = time.source()}};
+  auto attempts = 0;
+  const auto fail = [&] {
+    ++attempts;
+    throw busy{};
+  };
+  for (auto i = 0; i < 10; ++i)
+    CHECK_THROWS_AS(retry.call(fail), busy);
+  CHECK(attempts == 15);
+}
