@@ -32,6 +32,8 @@ struct guard_settings {
   std::optional<bulwark::owner_lost> on_owner_lost; ///< Only with a part of another node.
   bulwark::cancel_signal cancel = bulwark::cancel_signal::automatic;
   bool shows_permit = false; ///< Only with a bulkhead that nodes share.
+  bool shows_context = false;
+  bool watches_callers = false;
 };
 
 /// How a bulkhead is shared with other nodes.

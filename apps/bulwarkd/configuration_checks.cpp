@@ -51,6 +51,7 @@ private:
   const target_table& targets_;
   const std::map<std::string, std::string>& written_;
   first_users first_users_;
+  std::map<std::string, std::string> first_budgets_; // by name: the guard that has it first
 
   template <class... Ts>
   void complain(fmt::format_string<Ts...> text, Ts&&... values) {
@@ -131,6 +132,7 @@ private:
     check_target(path, guard.target);
     check_part(name, "circuit-breaker", guard.circuit_breaker, told_.circuit_breakers);
     check_part(name, "bulkhead", guard.bulkhead, told_.bulkheads);
+    check_budget(name, guard);
     if (guard.on_owner_lost && !remote_part(guard.circuit_breaker) && !remote_part(guard.bulkhead))
       complain("{}.on-owner-lost = {}: only where circuit-breaker or bulkhead is another node's, "
                "HOST:PORT/NAME",
@@ -139,6 +141,18 @@ private:
       complain("{}.shows-permit = true: only where bulkhead is one that nodes share: another "
                "node's, HOST:PORT/NAME, or one in bulwark.bulkheads that has shared {{ … }}",
                path);
+  }
+
+  // Budgets of one name are one.
+  void check_budget(const std::string& name, const guard_settings& guard) {
+    if (!guard.retry || !guard.retry->budget || guard.retry->budget->name.empty())
+      return;
+    const auto& budget = *guard.retry->budget;
+    const auto& first = first_budgets_.try_emplace(budget.name, name).first->second;
+    if (!(*told_.guards.at(first).retry->budget == budget))
+      complain("bulwark.guards.{}.retry.budget.name = {}: must have another name or the numbers of "
+               "that in bulwark.guards.{}",
+               name, budget.name, first);
   }
 
   // Also where nobody has that name: that is a mistake of its own.

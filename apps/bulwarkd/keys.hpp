@@ -17,6 +17,17 @@ void for_each_key(F&& f, bulwark::retry_policy& x) {
   f("max-delay", x.max_delay, "the longest wait, before jitter");
   f("jitter", x.jitter, "how chance spreads the waits");
   f("retry-on", x.retry_on, "the errors after which to try again");
+  f("budget", x.budget, "how much load retries may add; without, as much as max-attempts allows");
+  f("max-retry-after", x.max_retry_after, "the longest that an error may ask to be waited for");
+  f("idempotent", x.idempotent, "calls that don't say so themselves may be made twice");
+}
+
+template <class F>
+void for_each_key(F&& f, bulwark::retry_budget_policy& x) {
+  f("ratio", x.ratio, "retries for each call");
+  f("min-per-second", x.min_per_second, "retries that there are in any case");
+  f("window", x.window, "over which both are meant");
+  f("name", x.name, "guards with budgets of the same name share one");
 }
 
 template <class F>
@@ -69,6 +80,8 @@ void for_each_key(F&& f, guard_settings& x) {
   f("on-owner-lost", x.on_owner_lost, "while the node can't be reached whose part it uses");
   f("cancel", x.cancel, "whether the target is told that nobody waits any more");
   f("shows-permit", x.shows_permit, "the target gets the permit of a shared bulkhead too");
+  f("shows-context", x.shows_context, "the target gets the call's context too");
+  f("watches-callers", x.watches_callers, "calls whose caller has ended are taken back");
 }
 
 template <class F>

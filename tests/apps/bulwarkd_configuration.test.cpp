@@ -183,10 +183,11 @@ TEST_CASE("what is of another kind is refused with what it must be [D34]", "[bul
 TEST_CASE("a key that doesn't exist is refused with those that do [D34]", "[bulwarkd]") {
   CHECK(mistake_in_guard("deadlin = 5s")
         == "bulwark.guards.db.deadlin: no such key; there are target, deadline, attempt-timeout, "
-           "retry, circuit-breaker, bulkhead, on-owner-lost, cancel, shows-permit");
+           "retry, circuit-breaker, bulkhead, on-owner-lost, cancel, shows-permit, shows-context, "
+           "watches-callers");
   CHECK(mistake_in_guard("retry { attempts = 3 }")
         == "bulwark.guards.db.retry.attempts: no such key; there are max-attempts, base-delay, "
-           "exponential-base, max-delay, jitter, retry-on");
+           "exponential-base, max-delay, jitter, retry-on, budget, max-retry-after, idempotent");
   CHECK(holds({mistake_in_node("guard { }")}, "bulwark.guard: no such key; there are name, "));
 }
 
@@ -207,6 +208,33 @@ TEST_CASE("what a guard refers to must be there [D34]", "[bulwarkd]") {
                    "guards { db { target = \"echo\", bulkhead { } } } }")
                   .wrong,
               "the guard's own one would be called db"));
+}
+
+TEST_CASE("a retry budget may be said and shared by name [T31 T37 D33 D34]", "[bulwarkd]") {
+  const auto [told, wrong] = read(R"(
+    bulwark {
+      guards {
+        a { target = "echo", retry { budget { ratio = 0.2, min-per-second = 3, window = 5s, name = "all" },
+            max-retry-after = 2s, idempotent = false } }
+        b { target = "echo", retry { budget { } }, shows-context = true, watches-callers = true }
+      }
+    })");
+  CHECK(wrong.empty());
+  const auto& retry = told.guards.at("a").retry.value();
+  CHECK(retry.budget
+        == retry_budget_policy{.ratio = 0.2, .min_per_second = 3, .window = 5s, .name = "all"});
+  CHECK(retry.max_retry_after == 2s);
+  CHECK_FALSE(retry.idempotent);
+  CHECK(told.guards.at("b").retry->budget == retry_budget_policy{});
+  CHECK(own_policy(told.guards.at("b")).shows_context);
+  CHECK(own_policy(told.guards.at("b")).watches_callers);
+  CHECK(mistake_in_guard("retry { budget { ratio = -1.0 } }")
+        == "bulwark.guards.db.retry.budget.ratio = -1: must be 0 .. 100");
+  CHECK(read("bulwark { guards { a { target = \"echo\", retry { budget { name = \"x\" } } }\n"
+             "b { target = \"echo\", retry { budget { name = \"x\", ratio = 0.5 } } } } }")
+            .wrong
+        == mistakes{"bulwark.guards.b.retry.budget.name = x: must have another name or the numbers "
+                    "of that in bulwark.guards.a"});
 }
 
 // -- parts that nodes share ------------------------------------------------------------
