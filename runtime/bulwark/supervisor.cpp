@@ -463,6 +463,13 @@ void supervisor::end_as_it_is(call& c, const failure& why, instant now, bool no_
   finish(c, why.error, why.error ? book_of(*why.error) : &counters::failed, why.retry_after, now);
 }
 
+supervisor::failure supervisor::time_out_of(const error_class& kind, bool begun, bool in_time) {
+  return {.error = errc::timed_out,
+          .retryable = kind.retryable && in_time,
+          .begun = begun,
+          .base_delay = kind.base_delay};
+}
+
 void supervisor::time_out(call& c, instant now) {
   const auto kind = effects_.classify(errc::timed_out);
   const auto begun = c.state == call_state::in_flight;
@@ -499,13 +506,7 @@ void supervisor::time_out(call& c, instant now) {
     settle_bulkhead(c, &counters::timed_out);
     break;
   }
-  const auto retryable = kind.retryable && now < c.deadline;
-  fail_attempt(c,
-               {.error = errc::timed_out,
-                .retryable = retryable,
-                .begun = begun,
-                .base_delay = kind.base_delay},
-               now);
+  fail_attempt(c, time_out_of(kind, begun, now < c.deadline), now);
 }
 
 /// What its attempt would have cost the target, or goes on to.

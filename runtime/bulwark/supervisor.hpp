@@ -329,6 +329,7 @@ private:
   [[nodiscard]] timespan next_delay(const call& c, const failure& why);
   void count_given_up(const call& c) noexcept;
   void end_as_it_is(call& c, const failure& why, instant now, bool no_more = false);
+  [[nodiscard]] static failure time_out_of(const error_class& kind, bool begun, bool in_time);
   void time_out(call& c, instant now);
   void abandon(call& c, errc why, heading book, instant now);
   void lose(call& c, bool begun, instant now);
