@@ -70,9 +70,9 @@ const waiter& fair_queue::last() const noexcept {
   auto i = tiers_.rbegin();
   while (i->turn == nullptr)
     ++i;
-  const auto& line =
+  const auto& longest =
       i->without_tenant.length >= i->longest ? i->without_tenant : *i->by_length[i->longest];
-  return line.last->who;
+  return longest.last->who;
 }
 
 bool fair_queue::erase(const waiter& who) noexcept {

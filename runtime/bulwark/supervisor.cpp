@@ -303,6 +303,7 @@ void supervisor::launch(call& c, instant now) {
   else if (limits_.budget != nullptr && !c.is_retry)
     limits_.budget->on_call(now);
   const auto timeout = limits_.attempt_timeout;
+  c.launched = now;
   c.state = call_state::in_flight;
   set_timer(c, std::min(c.deadline, timeout ? saturating_add(now, *timeout) : end_of_time));
   effects_.start_attempt(c.id());
@@ -323,6 +324,8 @@ bool supervisor::on_reply(attempt_id attempt, const reply_class& reply, instant 
   }
   wheel_.cancel(*c);
   c->last_error.reset();
+  if (!reply || !reply->counts) // a failure may come soon, and says nothing about the load
+    sample(*c, false, now);
   if (!reply) {
     settle_breaker(*c, &counters::succeeded);
     settle_bulkhead(*c, &counters::succeeded);
@@ -498,6 +501,7 @@ void supervisor::time_out(call& c, instant now) {
     break;
   case call_state::in_flight:
     effects_.cut_attempt(c.id(), errc::timed_out);
+    sample(c, true, now);
     settle_breaker(c, kind.counts ? &counters::timed_out : &counters::cancelled);
     if (c.keeps_worker) {
       abandon(c, errc::timed_out, &counters::timed_out, now);
@@ -579,6 +583,26 @@ void supervisor::settle_bulkhead(call& c, heading book) {
   --books_.bulkhead.in_flight;
   ++(books_.bulkhead.*book);
   release_permit(c);
+}
+
+/// Told some at a time, and before they are old.
+void supervisor::sample(const call& c, bool dropped, instant now) {
+  constexpr std::uint32_t some = 8;
+  constexpr timespan old = std::chrono::milliseconds{5};
+  if (!limits_.tells_samples)
+    return;
+  if (samples_.count + samples_.dropped == 0)
+    samples_.first = now;
+  if (dropped) {
+    ++samples_.dropped;
+  } else {
+    const auto took = now - c.launched;
+    ++samples_.count;
+    samples_.total += took;
+    samples_.squares += static_cast<double>(took.count()) * static_cast<double>(took.count());
+  }
+  if (samples_.count + samples_.dropped >= some || now - samples_.first >= old)
+    effects_.tell_samples(std::exchange(samples_, {}));
 }
 
 void supervisor::release_permit(call& c) {

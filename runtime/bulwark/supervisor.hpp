@@ -63,6 +63,8 @@ struct supervisor_limits {
   std::optional<timespan> queue_timeout = std::nullopt;
   /// Where retries come from; null: from nowhere, they cost nothing. Outlives the supervisor.
   retry_allowance* budget = nullptr;
+  /// The bulkhead's limit is adaptive: it is told how long attempts take.
+  bool tells_samples = false;
 };
 
 /// What an error means to the parts.
@@ -104,6 +106,8 @@ struct supervisor_effects {
   virtual void ask_permit(attempt_id attempt) = 0;
   virtual void withdraw(attempt_id attempt) = 0;
   virtual void return_permits(std::uint32_t count) = 0;
+  /// Tell the bulkhead how attempts have ended: some at a time, where limits.tells_samples.
+  virtual void tell_samples(const latency_samples&) {}
   /// Send the call's message to the target.
   virtual void start_attempt(attempt_id attempt) = 0;
   /// An attempt in flight ended without a reply; the call may go on. A target that understands it
@@ -243,6 +247,7 @@ private:
   // As an entry of the wheel: the one thing that is due next, see the table above.
   struct call : wheel_entry {
     instant started{};
+    instant launched{}; // the attempt in flight, for limits.tells_samples
     instant deadline = end_of_time;
     timespan last_delay{0};
     permit held; // of the breaker; generation 0: none yet
@@ -289,6 +294,7 @@ private:
   paged_array<call> calls_;
   std::vector<std::uint32_t> free_slots_;
   supervisor_books books_;
+  latency_samples samples_; // that the bulkhead hasn't been told
   // The last attempt begun when a failure was told that the breaker may not have seen yet; 0: none.
   std::uint32_t unseen_failure_ = 0;
   std::uint64_t failing_generation_ = 0; // of the last failure told; 0: none, or a success since
@@ -321,6 +327,7 @@ private:
   void settle_bulkhead(call& c, heading book);
   void tell_success(const permit& held);
   void release_permit(call& c);
+  void sample(const call& c, bool dropped, instant now);
   void send_home();
   void refuse(call& c, const rejection& why, instant now);
   void fail_attempt(call& c, const failure& why, instant now);

@@ -1,0 +1,244 @@
+#include "effect/world.hpp"
+
+#include "bulwark/circuit_view.hpp"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace bulwark_effect {
+
+/// The cores, and what shells do between them. What one tells another is a message: it arrives at the
+/// same time, but later.
+struct world::guarded final : private supervisor_effects,
+                              private bulkhead_effects,
+                              private circuit_observer {
+  struct record {
+    seconds began = 0;
+    call_class as;
+    std::uint32_t attempts = 0;
+  };
+
+  world& all;
+  guard_settings settings;
+  circuit_view view;
+  std::optional<circuit_breaker> breaker;
+  std::optional<bulkhead> pool;
+  supervisor core;
+  std::vector<record> records;
+  bool reply_failed = false;
+
+  guarded(world& w, const guard_settings& with)
+      : all(w), settings(with), core(settings.limits, &view, *this, instant{}, w.random_.next()) {
+    settings.limits.bulkhead = with.bulkhead.has_value();
+    settings.limits.breaker = with.breaker.has_value();
+    if (with.bulkhead) {
+      pool.emplace(*with.bulkhead, static_cast<bulkhead_effects&>(*this), w.random_.next());
+      settings.limits.queue_timeout = with.bulkhead->queue_timeout;
+      settings.limits.tells_samples = with.bulkhead->adaptive.has_value();
+    }
+    if (with.breaker)
+      breaker.emplace(*with.breaker, static_cast<circuit_observer&>(*this), instant{});
+    publish();
+  }
+
+  instant now() const { return instant_of(all.now_); }
+
+  void call(const call_class& as) {
+    const auto slot = core.open();
+    if (slot >= records.size())
+      records.resize(slot + 1);
+    records[slot] = {.began = all.now_, .as = as};
+    core.start(slot, {}, now());
+  }
+
+  void later(std::function<void()> what) { all.at(all.now_, std::move(what)); }
+
+  template <class F>
+  void at_bulkhead(F f) {
+    later([this, f] {
+      pool->advance(now());
+      f(*pool);
+    });
+  }
+
+  void publish() {
+    if (breaker)
+      breaker->publish(view);
+  }
+
+  template <class F>
+  void at_breaker(F f) {
+    later([this, f] {
+      f(*breaker);
+      publish();
+    });
+  }
+
+  // -- supervisor_effects
+  void ask_probe(attempt_id attempt, instant hold_until) override {
+    at_breaker([this, attempt, hold_until](circuit_breaker& b) {
+      const auto decision = b.admit(now(), hold_until);
+      later([this, attempt, decision] { core.on_probe(attempt, decision, now()); });
+    });
+  }
+  void tell_breaker(const permit& held, std::optional<bool> failed) override {
+    at_breaker([this, held, failed](circuit_breaker& b) {
+      if (!failed)
+        b.on_cancelled(held, now());
+      else if (*failed)
+        b.on_failure(held, now());
+      else
+        b.on_success(held, now());
+    });
+  }
+  static ticket_id ticket_of(attempt_id a) { return (ticket_id{a.slot} << 32U) | a.serial; }
+  static attempt_id attempt_of(ticket_id t) {
+    return {.slot = static_cast<std::uint32_t>(t >> 32U), .serial = static_cast<std::uint32_t>(t)};
+  }
+  void ask_permit(attempt_id attempt) override {
+    at_bulkhead([attempt, as = records[attempt.slot].as](bulkhead& b) {
+      b.ask(1, ticket_of(attempt), as);
+    });
+  }
+  void withdraw(attempt_id attempt) override {
+    at_bulkhead([attempt](bulkhead& b) { b.withdraw(1, ticket_of(attempt)); });
+  }
+  void return_permits(std::uint32_t count) override {
+    at_bulkhead([count](bulkhead& b) { b.give_back(1, count); });
+  }
+  void tell_samples(const latency_samples& samples) override {
+    at_bulkhead([samples](bulkhead& b) { b.on_samples(samples); });
+  }
+  void start_attempt(attempt_id attempt) override {
+    ++records[attempt.slot].attempts;
+    all.waiting_.push_back({[this, attempt](bool failed) {
+      reply_failed = failed;
+      core.on_reply(attempt, failed ? reply_class{error_class{}} : std::nullopt, now());
+    }});
+    later([this] { all.serve(); });
+  }
+  // The target doesn't know: it does what it has been told to do, though nobody waits for it.
+  void cut_attempt(attempt_id, errc) override {}
+  void answer(std::uint32_t slot, const call_end& end) override {
+    const auto& r = records[slot];
+    all.outcomes_.push_back({.began = r.began,
+                             .ended = all.now_,
+                             .tenant = r.as.tenant,
+                             .importance = r.as.importance,
+                             .good = !end.error && !reply_failed && all.now_ - r.began <= patience,
+                             .attempts = r.attempts});
+  }
+  void wake_at(instant due) override {
+    all.at(std::max(all.now_, static_cast<double>(due.time_since_epoch().count()) / 1e9 + 1e-9),
+           [this] { core.on_tick(now()); });
+  }
+  error_class classify(errc code) const override {
+    return {.counts = !is_rejection(code), .retryable = !is_rejection(code)};
+  }
+
+  // -- bulkhead_effects
+  void grant(holder_id, ticket_id ticket, std::uint32_t extra, bool keep) override {
+    later([this, ticket, extra, keep] { core.on_permit(attempt_of(ticket), extra, keep, now()); });
+  }
+  void refuse(holder_id, ticket_id ticket, errc why) override {
+    later([this, ticket, why] { core.on_refused(attempt_of(ticket), why, now()); });
+  }
+  void recall(holder_id holder, std::uint64_t round) override {
+    later([this, holder, round] {
+      const auto unused = core.on_recall();
+      at_bulkhead([holder, round, unused](bulkhead& b) { b.on_recalled(holder, round, unused); });
+    });
+  }
+
+  // -- circuit_observer
+  void on_transition(const circuit_transition&) override {}
+};
+
+world::world(const guard_settings& guard, const target_settings& with, std::uint64_t seed)
+    : target(with), random_(seed), guard_(std::make_unique<guarded>(*this, guard)) {}
+
+world::~world() = default;
+
+double world::exponential(double mean) {
+  return -mean * std::log(1 - random_.unit());
+}
+
+void world::at(seconds when, std::function<void()> what) {
+  events_.push({when, ++last_event_, std::move(what)});
+}
+
+void world::calls(const load& what, seconds from, seconds to) {
+  at(from + exponential(1 / what.calls_per_second), [this, what, to] { come(what, to); });
+}
+
+void world::come(const load& what, seconds to) {
+  if (now_ >= to)
+    return;
+  guard_->call(what.as);
+  at(now_ + exponential(1 / what.calls_per_second), [this, what, to] { come(what, to); });
+}
+
+void world::serve() {
+  while (busy_ < target.servers && !waiting_.empty()) {
+    ++busy_;
+    auto next = std::move(waiting_.front());
+    waiting_.pop_front();
+    const auto takes =
+        target.service * (1 - target.spread) + exponential(target.service * target.spread);
+    const auto failed = random_.unit() < target.failure_share;
+    at(now_ + takes, [this, failed, done = std::move(next.done)] {
+      --busy_;
+      done(failed);
+      serve();
+    });
+  }
+}
+
+void world::run(seconds until) {
+  while (!events_.empty() && events_.top().when <= until) {
+    auto next = events_.top();
+    events_.pop();
+    now_ = next.when;
+    next.what();
+  }
+  now_ = until;
+}
+
+std::uint32_t world::limit() const {
+  return guard_->pool ? guard_->pool->limit() : 0;
+}
+
+figures world::figures_of(seconds from, seconds to,
+                          const std::function<bool(const outcome&)>& counts) const {
+  figures result;
+  std::vector<seconds> took;
+  for (const auto& each : outcomes_) {
+    if (each.began < from || each.began >= to || !counts(each))
+      continue;
+    ++result.offered;
+    result.attempts += each.attempts;
+    if (each.good)
+      took.push_back(each.ended - each.began);
+  }
+  std::sort(took.begin(), took.end());
+  const auto quantile = [&](double q) {
+    return took.empty() ? 0 : took[static_cast<std::size_t>(q * static_cast<double>(took.size()))];
+  };
+  result.p50 = quantile(0.5);
+  result.p99 = quantile(0.99);
+  result.attempts /= std::max(1.0, result.offered);
+  result.goodput = static_cast<double>(took.size()) / (to - from);
+  result.offered /= to - from;
+  return result;
+}
+
+figures world::between(seconds from, seconds to) const {
+  return figures_of(from, to, [](const outcome&) { return true; });
+}
+
+figures world::between_of_others(seconds from, seconds to, std::uint64_t tenant) const {
+  return figures_of(from, to, [=](const outcome& each) { return each.tenant != tenant; });
+}
+
+} // namespace bulwark_effect

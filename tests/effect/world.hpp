@@ -1,0 +1,127 @@
+#pragma once
+
+#include "bulwark/bulkhead.hpp"
+#include "bulwark/circuit_breaker.hpp"
+#include "bulwark/supervisor.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <queue>
+#include <vector>
+
+/// @file A small world in which the effect of policies shows: callers that come whatever happens, one
+/// target with so many servers and a queue of its own, and between them the real cores. All of it in
+/// virtual time and by a seed, so that a run is a function of its arguments.
+///
+/// What a case does: makes a world, says how calls come (`load`), changes the target while time goes
+/// by (`at`), runs, and reads the figures of parts of the time (`between`).
+
+namespace bulwark_effect {
+
+using namespace bulwark;
+
+/// Seconds on the world's time line.
+using seconds = double;
+
+/// What a target can do; may be changed at any time.
+struct target_settings {
+  std::uint32_t servers = 20;
+  seconds service = 0.010;  ///< Mean.
+  double spread = 1;        ///< 1: exponential; 0: always the same.
+  double failure_share = 0; ///< Replies that are errors.
+};
+
+/// Where calls come from, and how many in a second: Poisson.
+struct load {
+  double calls_per_second = 1000;
+  call_class as = {};
+};
+
+/// What lies between callers and target; what is not named is off.
+struct guard_settings {
+  supervisor_limits limits = {};
+  std::optional<bulkhead_policy> bulkhead = std::nullopt;
+  std::optional<circuit_breaker_limits> breaker = std::nullopt;
+};
+
+/// One call, once it has its answer.
+struct outcome {
+  seconds began;
+  seconds ended;
+  std::uint64_t tenant;
+  criticality importance;
+  bool good; ///< A reply, no error, in time.
+  std::uint32_t attempts;
+};
+
+/// What came of the calls that began in a part of the time.
+struct figures {
+  double offered = 0; ///< Calls a second.
+  double goodput = 0; ///< Good ones a second.
+  seconds p50 = 0;    ///< Of the good ones.
+  seconds p99 = 0;
+  double attempts = 0; ///< A call, on the target.
+};
+
+/// All calls have this long, whatever their guard does: later replies are of no use.
+inline constexpr seconds patience = 1;
+
+class world {
+public:
+  world(const guard_settings& guard, const target_settings& target, std::uint64_t seed);
+  ~world();
+
+  target_settings target; ///< From now on.
+
+  /// Calls come like that from `from` to `to`.
+  void calls(const load& what, seconds from, seconds to);
+  /// Something happens then.
+  void at(seconds when, std::function<void()> what);
+  void run(seconds until);
+
+  [[nodiscard]] figures between(seconds from, seconds to) const;
+  /// Of all tenants but one.
+  [[nodiscard]] figures between_of_others(seconds from, seconds to, std::uint64_t tenant) const;
+  [[nodiscard]] const std::vector<outcome>& outcomes() const { return outcomes_; }
+  /// The bulkhead's limit, 0 without.
+  [[nodiscard]] std::uint32_t limit() const;
+
+private:
+  struct guarded;
+  struct event {
+    seconds when;
+    std::uint64_t number;
+    std::function<void()> what;
+    friend bool operator<(const event& a, const event& b) {
+      return a.when != b.when ? a.when > b.when : a.number > b.number;
+    }
+  };
+  struct job {
+    std::function<void(bool failed)> done;
+  };
+
+  std::priority_queue<event> events_;
+  std::uint64_t last_event_ = 0;
+  seconds now_ = 0;
+  random_stream random_;
+  std::vector<outcome> outcomes_;
+  std::unique_ptr<guarded> guard_;
+  std::deque<job> waiting_; // in front of the target's servers
+  std::uint32_t busy_ = 0;
+
+  friend struct guarded;
+  void come(const load& what, seconds to);
+  void serve();
+  [[nodiscard]] double exponential(double mean);
+  [[nodiscard]] figures figures_of(seconds from, seconds to,
+                                   const std::function<bool(const outcome&)>& counts) const;
+};
+
+[[nodiscard]] inline instant instant_of(seconds at) {
+  return instant{timespan{static_cast<std::int64_t>(at * 1e9)}};
+}
+
+} // namespace bulwark_effect
