@@ -137,7 +137,7 @@ double adaptive_limit::share_of(double latency) {
 
 /// The standard error of a window's mean.
 double adaptive_limit::by_chance(double latency) const noexcept {
-  const auto count = static_cast<double>(count_);
+  const auto count = static_cast<double>(std::max<std::uint64_t>(count_, 1));
   return std::sqrt(std::max(squares_ / count - latency * latency, 0.0) / count);
 }
 
@@ -153,7 +153,8 @@ void adaptive_limit::measure(double latency, instant now) {
   }
   if (latency > 0)
     unloaded_ = latency;
-  if (latency < same_latency * latency_before_ && limit_ > bounded(0)) {
+  // Surely: by chance it would be halved again and again, and that costs.
+  if (latency + by_chance(latency) < same_latency * latency_before_ && limit_ > bounded(0)) {
     begin_measuring(latency); // it was the queue, and there may be more of it
     return;
   }
