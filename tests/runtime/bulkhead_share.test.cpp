@@ -170,3 +170,23 @@ TEST_CASE(
   node.answer(0, 2, now); // the next one counts
   CHECK(node.share.state() == bulkhead_share::mode::leased);
 }
+
+TEST_CASE("a node whose owner says that it ends goes on alone at once [D14]", "[bulkhead_share]") {
+  shared_part node;
+  const auto now = instant{};
+  node.local.ask(1, 1);
+  node.share.on_line(true, now);
+  const share_grant end{.answers = node.reports.back().stamp,
+                        .closed = true,
+                        .token = {},
+                        .policy = {.max_workers = 5},
+                        .lease_time = 1s};
+  node.share.on_grant(end, now); // it had none yet: nothing is lost
+  CHECK(node.share.state() == bulkhead_share::mode::joining);
+  node.answer(0, 1, now);
+  REQUIRE(node.share.state() == bulkhead_share::mode::leased);
+  node.share.on_grant(end, now);
+  CHECK(node.share.state() == bulkhead_share::mode::lost);
+  node.share.on_change(now);
+  CHECK(node.granted == 1);
+}

@@ -810,5 +810,8 @@ TEST_CASE("states and causes have the names of their enumerators", "[circuit_bre
   CHECK(to_string(transition_cause::forced_open) == "forced_open");
   CHECK(to_string(transition_cause::disabled) == "disabled");
   CHECK(to_string(transition_cause::reset) == "reset");
+  CHECK(to_string(transition_cause::nodes_tripped) == "nodes_tripped");
+  CHECK(to_string(transition_cause::owner_said) == "owner_said");
+  CHECK(to_string(transition_cause::owner_lost) == "owner_lost");
   CHECK(to_string(static_cast<transition_cause>(0)) == "transition_cause(0)");
 }

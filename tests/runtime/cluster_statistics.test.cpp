@@ -108,8 +108,11 @@ TEST_CASE("figures have the age of the question that they answer [D70]", "[clust
   fixture f;
   f.connect("a");
   const auto question = f.ask();
+  REQUIRE(f.cluster.asked(question) != nullptr);
+  CHECK(*f.cluster.asked(question) == "a");
   f.now += 300ms;
   f.cluster.on_answer(question, 7, figures(3));
+  CHECK(f.cluster.asked(question) == nullptr);
   CHECK(f.of("a").age == 300ms);
   f.now += 200ms;
   CHECK(f.of("a").age == 500ms);

@@ -53,3 +53,29 @@ TEST_CASE("a target takes a node's first permit, however long that is on its way
   CHECK(target.admit(owner.said[fast].token));
   CHECK_FALSE(target.admit(on_its_way));
 }
+
+TEST_CASE("an owner that ends tells each node that has a lease [D14]", "[shared_bulkhead]") {
+  owning_part owner;
+  owner.hear(1, 0);
+  owner.hear(2, 3);
+  owner.all.lose(1);
+  owner.said.clear();
+  owner.all.close();
+  CHECK(owner.said.count(1) == 0);
+  CHECK(owner.said[2].closed);
+}
+
+TEST_CASE("a node's report that makes no sense is none [Z1]", "[shared_bulkhead]") {
+  owning_part owner;
+  owner.all.on_report(1, {.stamp = {.session = 0, .serial = 1}}, instant{});
+  owner.all.on_report(1, {.stamp = {.session = 1, .serial = 1}, .carried = 10'000'001}, instant{});
+  CHECK_FALSE(owner.all.knows(1));
+  CHECK(owner.all.leased() == 0);
+  CHECK(owner.said.empty());
+  // Nor can it give back more than it has.
+  owner.all.on_report(1, {.stamp = {.session = 1, .serial = 2}, .carried = 2, .returned = 100},
+                      instant{});
+  CHECK(owner.all.leased() == 0);
+  CHECK(owner.all.leased(1) == 0);
+  CHECK(owner.all.leased(7) == 0);
+}

@@ -5,6 +5,8 @@
 
 #include <chrono>
 #include <map>
+#include <optional>
+#include <variant>
 #include <vector>
 
 /// @file What a shared circuit's owner and its nodes make of each other's words, one at a time; the
@@ -172,4 +174,55 @@ TEST_CASE("an owner's word that makes no sense is none and no time overflows by 
   n.share.on_line(false, n.now); // goes on from where it is, by its own rules
   CHECK(n.own.state() == circuit_state::closed);
   CHECK(n.own.since() == instant{1h});
+}
+
+TEST_CASE("a circuit's owner that ends tells its nodes and they go on by themselves [D18]",
+          "[shared_circuit]") {
+  owner_fixture o;
+  o.report(1, 1, 0, 0);
+  o.core.close(o.now);
+  CHECK(o.words[1].closed_down);
+  node_fixture n;
+  auto end = o.words[1];
+  end.answers = n.last.stamp;
+  n.share.on_word(end, n.now); // it had none yet: nothing is lost
+  CHECK_FALSE(n.share.leased());
+  n.say(1, circuit_state::open, 3);
+  REQUIRE(n.own.following());
+  end.answers = n.last.stamp;
+  n.share.on_word(end, n.now);
+  CHECK_FALSE(n.share.leased());
+  CHECK_FALSE(n.own.following());
+}
+
+TEST_CASE("a report without a session is none [Z1]", "[shared_circuit]") {
+  owner_fixture o;
+  o.core.on_report(1, {.stamp = {.session = 0, .serial = 1}, .trips = 1}, o.now);
+  CHECK(o.words.empty());
+  CHECK(o.core.nodes() == 0);
+}
+
+TEST_CASE("what an operator says to a circuit's owner holds on all nodes [D17]",
+          "[shared_circuit]") {
+  owner_fixture o;
+  o.report(1, 1, 0, 0);
+  o.core.disable(o.now);
+  CHECK(o.words[1].state == circuit_state::disabled);
+  o.core.force_open(o.now);
+  CHECK(o.words[1].state == circuit_state::forced_open);
+  o.core.reset(o.now);
+  CHECK(o.words[1].state == circuit_state::closed);
+}
+
+TEST_CASE("a probe that is given back leaves its place to another [D17]", "[shared_circuit]") {
+  owner_fixture o;
+  o.report(1, 1, 0, 1);
+  o.report(1, 2, 1, o.core.circuit().generation());
+  REQUIRE(o.open());
+  o.now += 10s;
+  const auto first = o.core.admit(1, o.now, o.now + 1s);
+  REQUIRE(std::holds_alternative<permit>(first));
+  CHECK(std::holds_alternative<rejection>(o.core.admit(1, o.now, o.now + 1s)));
+  o.core.on_outcome(std::get<permit>(first), std::nullopt, o.now);
+  CHECK(std::holds_alternative<permit>(o.core.admit(1, o.now, o.now + 1s)));
 }

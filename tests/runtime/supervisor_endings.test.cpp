@@ -357,3 +357,21 @@ TEST_CASE("a function that returns in time is as any call [B4 B11]", "[superviso
   CHECK(s.books().abandoned == 0);
   CHECK(s.wishes.returned == 1);
 }
+
+// -- refused by the guard itself ----------------------------------------------------------
+
+TEST_CASE(
+    "a call that can't be carried on is refused, and one that never had a slot is counted [G3]",
+    "[supervisor]") {
+  everywhere s;
+  s.core.give_up(s.queued, errc::bulkhead_full, s.now);
+  const auto end = s.end_of(s.queued);
+  REQUIRE(end);
+  CHECK(end->error == errc::bulkhead_full);
+  const auto before = s.core.books().calls;
+  s.core.count_refused();
+  const auto& after = s.core.books().calls;
+  CHECK(after.calls == before.calls + 1);
+  CHECK(after.rejected == before.rejected + 1);
+  CHECK(after.balanced());
+}
