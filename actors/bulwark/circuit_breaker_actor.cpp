@@ -12,16 +12,12 @@ namespace bulwark {
 circuit_breaker_actor::circuit_breaker_actor(caf::actor_config& config, settings init)
     : caf::event_based_actor(config),
       self_(std::move(init)),
-      core_(limits_of(self_.policy), *this, now()) {
+      core_(limits_of(self_.policy), *this, now(), id() * 0x9e3779b97f4a7c15U) {
   if (self_.of)
     delegate_ = std::make_unique<circuit_delegate>(
         this, core_, std::move(self_.of->line), self_.of->when_lost,
         [this](const circuit_breaker_limits& said) {
-          apply_policy({.failure_threshold = said.failure_threshold,
-                        .success_threshold = said.success_threshold,
-                        .open_for = said.open_for,
-                        .half_open_calls = said.half_open_calls,
-                        .failure_on = self_.policy.failure_on});
+          apply_policy(with_predicate(said, self_.policy.failure_on));
         },
         now());
   core_.publish(*view_);
@@ -63,6 +59,10 @@ caf::behavior circuit_breaker_actor::make_behavior() {
           change_line(true);
       },
       [this](const outcome_report& report) { take_outcome(report); },
+      [this](const success_batch& batch) {
+        core_.on_successes(batch, now());
+        after_event();
+      },
       [this](wake_up_atom) {
         armed_ = end_of_time;
         core_.on_tick(now());
@@ -83,17 +83,14 @@ caf::behavior circuit_breaker_actor::make_behavior() {
       },
       [this](is_closed_atom) { return core_.state() == circuit_state::closed; },
       [this](is_half_open_atom) { return core_.state() == circuit_state::half_open; },
-      [this](record_success_atom) {
-        core_.record_success(now());
-        after_event();
-      },
-      [this](record_failure_atom) {
-        core_.record_failure(now());
-        after_event();
-      },
+      [this](record_success_atom) { record(true, timespan{0}); },
+      [this](record_success_atom, timespan took) { record(true, took); },
+      [this](record_failure_atom) { record(false, timespan{0}); },
+      [this](record_failure_atom, timespan took) { record(false, took); },
       [this](reset_atom) { command(circuit_state::closed); },
       [this](force_open_atom) { command(circuit_state::forced_open); },
       [this](disable_atom) { command(circuit_state::disabled); },
+      [this](metrics_only_atom) { command(circuit_state::metrics_only); },
       [this](subscribe_atom) { subscribers_.add_sender(this); },
       [this](unsubscribe_atom) {
         subscribers_.remove_sender(
@@ -174,12 +171,15 @@ void circuit_breaker_actor::take_outcome(const outcome_report& report) {
     return;
   }
   probes_.erase(report.held.probe);
-  if (!report.failed)
-    core_.on_cancelled(report.held, now());
-  else if (*report.failed)
-    core_.on_failure(report.held, now());
+  core_.on_outcome(report.held, outcome_of(report), now());
+  after_event();
+}
+
+void circuit_breaker_actor::record(bool success, timespan took) {
+  if (success)
+    core_.record_success(now(), took);
   else
-    core_.on_success(report.held, now());
+    core_.record_failure(now(), took);
   after_event();
 }
 
@@ -190,6 +190,8 @@ void circuit_breaker_actor::command(circuit_state wish) {
       core_.reset(now());
     else if (wish == circuit_state::forced_open)
       core_.force_open(now());
+    else if (wish == circuit_state::metrics_only)
+      core_.metrics_only(now());
     else
       core_.disable(now());
   }
@@ -236,6 +238,7 @@ void circuit_breaker_actor::after_event() {
 
 void circuit_breaker_actor::on_transition(const circuit_transition& change) {
   ++transitions_;
+  trips_ += is_trip(change) ? 1 : 0;
   probes_.clear(); // of an earlier generation: nothing to be given back
   const auto event = event_of(self_.name, change);
   compat::tell(caf::actor_cast<caf::strong_actor_ptr>(self_.registry), event);
@@ -244,9 +247,11 @@ void circuit_breaker_actor::on_transition(const circuit_transition& change) {
 
 caf::actor circuit_breaker_actor::supervisor() {
   if (!supervisor_) {
+    supervisor_limits limits{.breaker = true};
+    take_limits(limits, limits_of(self_.policy));
     supervisor_ = spawn<supervisor_actor>(supervisor_actor::settings{
         .name = self_.name,
-        .limits = {.breaker = true},
+        .limits = limits,
         .failure_on = self_.policy.failure_on,
         .breaker_name = self_.name,
         .breaker = caf::weak_actor_ptr{ctrl()},
@@ -265,7 +270,9 @@ circuit_breaker_stats circuit_breaker_actor::stats() const {
           .successes = core_.successes(),
           .probes = core_.probes(),
           .transitions = transitions_,
-          .calls = holders_.total(&books_report::breaker)};
+          .calls = holders_.total(&books_report::breaker),
+          .window = core_.window(),
+          .trips = trips_};
 }
 
 /// Whoever called through the breaker gets its answer first: the target's where `wait`, else

@@ -67,6 +67,7 @@ private:
   caf::actor supervisor_;                        // carries `call`; spawned at the first one
   std::vector<caf::response_promise> shutdowns_; // to be answered when it has ended
   std::uint64_t transitions_ = 0;
+  std::uint64_t trips_ = 0;
   instant armed_ = end_of_time;
 
   [[nodiscard]] instant now() const;
@@ -76,6 +77,7 @@ private:
   void decide(const probe_request& request, const caf::strong_actor_ptr& asker);
   void command(circuit_state wish);
   void take_outcome(const outcome_report& report);
+  void record(bool success, timespan took);
   caf::result<void> change_policy(const circuit_breaker_policy& policy);
   void apply_policy(const circuit_breaker_policy& policy);
   caf::actor supervisor();

@@ -25,7 +25,10 @@ bool circuit_delegate::tell(const outcome_report& report) {
   given_.erase(report.held.probe);
   const auto owners = share_.to_owners(report.held);
   if (owners)
-    line_.send(outcome_report{.held = *owners, .failed = report.failed});
+    line_.send(outcome_report{.held = *owners,
+                              .failed = report.failed,
+                              .slow = report.slow,
+                              .retry_after = report.retry_after});
   return owners.has_value();
 }
 

@@ -6,8 +6,10 @@
 #include "bulwark/time.hpp"
 
 #include <caf/actor.hpp>
+#include <caf/message.hpp>
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <variant>
 
@@ -42,6 +44,11 @@ struct guard_policy {
   /// Requests whose caller has ended are taken back, as by `cancel`. Costs a monitor for each caller,
   /// and to look it up for each call.
   bool watches_callers = false;
+  /// Replies that are failures though they are no errors: to the breaker a failure, to the retry
+  /// policy worth another attempt. Where no attempt is left the last reply goes to the caller as it
+  /// is. Called in the guard: short, and without waiting. Where it throws, the reply is a failure and
+  /// not tried again. Empty: none is.
+  std::function<bool(const caf::message&)> failure_on_result = {};
 };
 
 /// What is out of range, in the policies it names too; each field with its path.

@@ -125,20 +125,51 @@ bool inspect(Inspector& f, rejection& x) {
 }
 
 template <class Inspector>
-bool inspect(Inspector& f, circuit_breaker_policy& x) {
+bool inspect(Inspector& f, count_window& x) {
+  return f.object(x).fields(f.field("size", x.size), f.field("failure_ratio", x.failure_ratio),
+                            f.field("minimum_calls", x.minimum_calls),
+                            f.field("slow_ratio", x.slow_ratio));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, time_window& x) {
+  return f.object(x).fields(f.field("span", x.span), f.field("buckets", x.buckets),
+                            f.field("failure_ratio", x.failure_ratio),
+                            f.field("minimum_calls", x.minimum_calls),
+                            f.field("slow_ratio", x.slow_ratio));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, outcome_counts& x) {
+  return f.object(x).fields(f.field("calls", x.calls), f.field("failed", x.failed),
+                            f.field("slow", x.slow));
+}
+
+/// The numbers, and what `more` there is.
+template <class Inspector, class Predicate, class... Fields>
+bool inspect_circuit_breaker(Inspector& f, basic_circuit_breaker_policy<Predicate>& x,
+                             Fields... more) {
   return f.object(x).fields(
       f.field("failure_threshold", x.failure_threshold),
       f.field("success_threshold", x.success_threshold), f.field("open_for", x.open_for),
-      f.field("half_open_calls", x.half_open_calls), f.field("failure_on", x.failure_on));
+      f.field("half_open_calls", x.half_open_calls), f.field("count_window", x.count_window),
+      f.field("time_window", x.time_window), f.field("slow_call_duration", x.slow_call_duration),
+      f.field("open_growth", x.open_growth), f.field("max_open_for", x.max_open_for),
+      f.field("open_jitter", x.open_jitter), f.field("open_on_retry_after", x.open_on_retry_after),
+      f.field("max_half_open_for", x.max_half_open_for), f.field("ramp_for", x.ramp_for),
+      f.field("ramp_from", x.ramp_from), f.field("initial_state", x.initial_state),
+      std::move(more)...);
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, circuit_breaker_policy& x) {
+  return inspect_circuit_breaker(f, x, f.field("failure_on", x.failure_on));
 }
 
 /// Without the predicate: between nodes it is each node's own.
 template <class Inspector>
 bool inspect(Inspector& f, circuit_breaker_limits& x) {
-  return f.object(x).fields(f.field("failure_threshold", x.failure_threshold),
-                            f.field("success_threshold", x.success_threshold),
-                            f.field("open_for", x.open_for),
-                            f.field("half_open_calls", x.half_open_calls));
+  return inspect_circuit_breaker(f, x);
 }
 
 template <class Inspector>
@@ -197,7 +228,7 @@ bool inspect(Inspector& f, circuit_event& x) {
   return f.object(x).fields(f.field("name", x.name), f.field("from", x.from), f.field("to", x.to),
                             f.field("why", x.why), f.field("when", x.when),
                             f.field("generation", x.generation), f.field("failures", x.failures),
-                            f.field("successes", x.successes));
+                            f.field("successes", x.successes), f.field("window", x.window));
 }
 
 template <class Inspector>
@@ -222,7 +253,8 @@ bool inspect(Inspector& f, circuit_breaker_stats& x) {
   return f.object(x).fields(f.field("name", x.name), f.field("state", x.state),
                             f.field("generation", x.generation), f.field("failures", x.failures),
                             f.field("successes", x.successes), f.field("probes", x.probes),
-                            f.field("transitions", x.transitions), f.field("calls", x.calls));
+                            f.field("transitions", x.transitions), f.field("calls", x.calls),
+                            f.field("window", x.window), f.field("trips", x.trips));
 }
 
 template <class Inspector>
@@ -315,7 +347,18 @@ bool inspect(Inspector& f, circuit_command& x) {
 
 template <class Inspector>
 bool inspect(Inspector& f, outcome_report& x) {
-  return f.object(x).fields(f.field("held", x.held), f.field("failed", x.failed));
+  return f.object(x).fields(f.field("held", x.held), f.field("failed", x.failed),
+                            f.field("slow", x.slow), f.field("retry_after", x.retry_after));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, success_batch& x) {
+  auto at = x.at.time_since_epoch();
+  if (!f.object(x).fields(f.field("generation", x.generation), f.field("calls", x.calls),
+                          f.field("slow", x.slow), f.field("at", at)))
+    return false;
+  x.at = instant{at};
+  return true;
 }
 
 template <class Inspector>

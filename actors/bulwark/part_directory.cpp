@@ -310,6 +310,7 @@ caf::strong_actor_ptr part_directory::spawn_guard(supervisor_actor::settings ini
     refuse_name(part_kind::guard, name, "of that name is alive");
   init.limits = {.deadline = policy.deadline, .attempt_timeout = policy.attempt_timeout};
   init.cancel = policy.cancel;
+  init.failure_on_result = policy.failure_on_result;
   init.timeout_manager = caf::actor_cast<caf::strong_actor_ptr>(timeout_manager_);
   init.registry = caf::actor_cast<caf::weak_actor_ptr>(registry_);
   init.shows_context = policy.shows_context;
@@ -375,7 +376,9 @@ void part_directory::add_breaker(supervisor_actor::settings& init, const guard_p
   init.view = breaker->view();
   init.keeps_alive.push_back(caf::actor_cast<caf::strong_actor_ptr>(part));
   // Until the breaker itself has said it, right after the guard's first word.
-  init.failure_on = breaker->policy().failure_on;
+  const auto said = breaker->policy();
+  init.failure_on = said.failure_on;
+  take_limits(init.limits, limits_of(said));
 }
 
 void part_directory::add_bulkhead(supervisor_actor::settings& init, const guard_policy& policy) {

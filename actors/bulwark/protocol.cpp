@@ -21,13 +21,14 @@ constexpr names<error_mark, 3> error_marks{{{error_mark::transient, "transient"}
                                             {error_mark::permanent, "permanent"},
                                             {error_mark::client, "client"}}};
 
-constexpr names<circuit_state, 5> circuit_states{{{circuit_state::closed, "closed"},
+constexpr names<circuit_state, 6> circuit_states{{{circuit_state::closed, "closed"},
                                                   {circuit_state::open, "open"},
                                                   {circuit_state::half_open, "half_open"},
                                                   {circuit_state::forced_open, "forced_open"},
-                                                  {circuit_state::disabled, "disabled"}}};
+                                                  {circuit_state::disabled, "disabled"},
+                                                  {circuit_state::metrics_only, "metrics_only"}}};
 
-constexpr names<transition_cause, 10> transition_causes{
+constexpr names<transition_cause, 15> transition_causes{
     {{transition_cause::failure_threshold, "failure_threshold"},
      {transition_cause::open_elapsed, "open_elapsed"},
      {transition_cause::probe_failed, "probe_failed"},
@@ -37,7 +38,12 @@ constexpr names<transition_cause, 10> transition_causes{
      {transition_cause::reset, "reset"},
      {transition_cause::nodes_tripped, "nodes_tripped"},
      {transition_cause::owner_said, "owner_said"},
-     {transition_cause::owner_lost, "owner_lost"}}};
+     {transition_cause::owner_lost, "owner_lost"},
+     {transition_cause::failure_ratio, "failure_ratio"},
+     {transition_cause::slow_ratio, "slow_ratio"},
+     {transition_cause::half_open_elapsed, "half_open_elapsed"},
+     {transition_cause::target_said, "target_said"},
+     {transition_cause::metrics_only, "metrics_only"}}};
 
 constexpr names<jitter_kind, 4> jitter_kinds{{{jitter_kind::none, "none"},
                                               {jitter_kind::full, "full"},
@@ -141,7 +147,12 @@ circuit_event event_of(const std::string& name, const circuit_transition& change
           .when = change.when.time_since_epoch(),
           .generation = change.generation,
           .failures = change.failures,
-          .successes = change.successes};
+          .successes = change.successes,
+          .window = change.window};
+}
+
+attempt_outcome outcome_of(const outcome_report& report) {
+  return {.failed = report.failed, .slow = report.slow, .retry_after = report.retry_after};
 }
 
 std::string to_string(const failure_report& report) {

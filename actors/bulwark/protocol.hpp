@@ -1,5 +1,6 @@
 #pragma once
 
+#include "bulwark/attempt_outcome.hpp"
 #include "bulwark/bulkhead.hpp"
 #include "bulwark/bulkhead_share.hpp"
 #include "bulwark/caf_compat.hpp"
@@ -41,7 +42,9 @@
 /// |                   | cancel, uint64_t request                | none: it takes the call back  |
 /// | breaker           | state; is_open; is_closed; is_half_open | circuit_state; bool           |
 /// |                   | record_success; record_failure          | unit                          |
-/// |                   | reset; force_open; disable              | unit                          |
+/// |                   | the same, timespan it took              | unit                          |
+/// |                   | reset; force_open; disable;             | unit                          |
+/// |                   | metrics_only                            |                               |
 /// |                   | subscribe; unsubscribe                  | unit, then each circuit_event |
 /// |                   | change_policy, circuit_breaker_policy   | unit, or invalid_policy       |
 /// | bulkhead          | execute, work; execute, work, timespan  | the function's result         |
@@ -121,6 +124,7 @@ struct circuit_event {
   std::uint64_t generation = 0;
   std::uint32_t failures = 0;
   std::uint32_t successes = 0;
+  outcome_counts window = {}; ///< Of the window, where the policy has one.
 };
 
 circuit_event event_of(const std::string& name, const circuit_transition& change);
@@ -160,6 +164,9 @@ struct circuit_breaker_stats {
   std::uint32_t probes = 0;    ///< In flight, now.
   std::uint64_t transitions = 0;
   counters calls = {}; ///< Attempts.
+  /// What is in the window, as of the last outcome; empty where the policy has none.
+  outcome_counts window = {};
+  std::uint64_t trips = 0; ///< How often it opened, or in metrics_only would have.
 };
 
 struct bulkhead_stats {
@@ -258,11 +265,15 @@ struct probe_decision {
   rejection refused = {};
 };
 
-/// A supervisor tells a breaker how an attempt ended. No value: it says nothing about the target.
+/// A supervisor tells a breaker how an attempt ended: see attempt_outcome.
 struct outcome_report {
   permit held = {};
   std::optional<bool> failed = {};
+  bool slow = false;
+  timespan retry_after{0};
 };
+
+attempt_outcome outcome_of(const outcome_report& report);
 
 struct permit_request {
   attempt_id attempt = {};
@@ -452,6 +463,9 @@ CAF_ADD_TYPE_ID(bulwark, (bulwark::node_answer))
 CAF_ADD_ATOM(bulwark, bulwark, get_cluster_stats_atom)
 
 CAF_ADD_TYPE_ID(bulwark, (bulwark::retry_after))
+
+CAF_ADD_TYPE_ID(bulwark, (bulwark::success_batch))
+CAF_ADD_ATOM(bulwark, bulwark, metrics_only_atom)
 
 CAF_END_TYPE_ID_BLOCK(bulwark)
 

@@ -10,7 +10,7 @@ namespace bulwark {
 shared_circuit_actor::shared_circuit_actor(caf::actor_config& config, settings init)
     : caf::event_based_actor(config),
       self_(std::move(init)),
-      core_(self_.policy, self_.sharing, *this, *this, now()) {}
+      core_(self_.policy, self_.sharing, *this, *this, now(), id() * 0x9e3779b97f4a7c15U) {}
 
 const char* shared_circuit_actor::name() const {
   return "bulwark.shared_circuit";
@@ -46,7 +46,7 @@ caf::behavior shared_circuit_actor::make_behavior() {
         });
       },
       [this](const std::string&, const outcome_report& report) {
-        core_.on_outcome(report.held, report.failed, now());
+        core_.on_outcome(report.held, outcome_of(report), now());
         after_event();
       },
       [this](const std::string&, const circuit_command& said) { command(said.wish); },
@@ -58,6 +58,7 @@ caf::behavior shared_circuit_actor::make_behavior() {
       [this](state_atom) { return core_.circuit().state(); },
       [this](force_open_atom) { command(circuit_state::forced_open); },
       [this](disable_atom) { command(circuit_state::disabled); },
+      [this](metrics_only_atom) { command(circuit_state::metrics_only); },
       [this](reset_atom) { command(circuit_state::closed); },
       [this](subscribe_atom) { subscribers_.add_sender(this); },
       [this](unsubscribe_atom) {
@@ -104,6 +105,7 @@ void shared_circuit_actor::say(node_key node, const circuit_word& word) {
 
 void shared_circuit_actor::on_transition(const circuit_transition& change) {
   ++transitions_;
+  trips_ += is_trip(change) ? 1 : 0;
   const auto event = event_of(self_.name, change);
   compat::tell(caf::actor_cast<caf::strong_actor_ptr>(self_.registry), event);
   subscribers_.tell(event);
@@ -116,6 +118,9 @@ void shared_circuit_actor::command(circuit_state wish) {
     break;
   case circuit_state::disabled:
     core_.disable(now());
+    break;
+  case circuit_state::metrics_only:
+    core_.metrics_only(now());
     break;
   case circuit_state::closed:
     core_.reset(now());
@@ -149,7 +154,8 @@ circuit_breaker_stats shared_circuit_actor::stats() const {
           .failures = circuit.failures(),
           .successes = circuit.successes(),
           .probes = circuit.probes(),
-          .transitions = transitions_};
+          .transitions = transitions_,
+          .trips = trips_};
 }
 
 /// Whatever has ended it: another of the name counts its words anew, and nodes would take them for old.

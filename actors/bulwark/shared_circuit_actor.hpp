@@ -38,6 +38,7 @@ private:
   shared_circuit core_;
   node_table nodes_;
   std::uint64_t transitions_ = 0;
+  std::uint64_t trips_ = 0;
   subscribers subscribers_;
   instant armed_ = end_of_time;
 

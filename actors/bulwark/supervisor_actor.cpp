@@ -211,6 +211,7 @@ caf::behavior supervisor_actor::own_messages() {
       },
       [this](change_policy_atom, const circuit_breaker_policy& policy) {
         self_.failure_on = policy.failure_on;
+        take_limits(self_.limits, limits_of(policy));
         if (trouble_)
           trouble_->classes = {};
       },
@@ -327,8 +328,9 @@ void supervisor_actor::refuse_for_memory(const caf::strong_actor_ptr& door) {
 }
 
 void supervisor_actor::take_reply(caf::message_id id, caf::message& content) {
+  const auto kind = class_of_result(content);
   reply_ = std::move(content);
-  core_.on_reply(attempt_of(id), std::nullopt, now());
+  core_.on_reply(attempt_of(id), kind, now());
   reply_ = caf::message{};
   after_event();
 }
@@ -536,6 +538,7 @@ guard_stats supervisor_actor::stats() const {
 }
 
 void supervisor_actor::report_books(std::uint64_t round, const caf::strong_actor_ptr& to) {
+  core_.tell_successes(); // what is asked for now shall have them
   const auto& books = core_.books();
   compat::tell(to, books_report{.round = round,
                                 .holder = address(),
@@ -559,8 +562,16 @@ void supervisor_actor::ask_probe(attempt_id attempt, instant hold_until) {
           caf::make_message(probe_request{.attempt = attempt, .hold_for = hold_for}));
 }
 
-void supervisor_actor::tell_breaker(const permit& held, std::optional<bool> failed) {
-  send_to(self_.breaker, caf::make_message(outcome_report{.held = held, .failed = failed}));
+void supervisor_actor::tell_breaker(const permit& held, const attempt_outcome& how) {
+  send_to(
+      self_.breaker,
+      caf::make_message(outcome_report{
+          .held = held, .failed = how.failed, .slow = how.slow, .retry_after = how.retry_after}));
+}
+
+/// Without our name, for it may be the last thing that we say: see send_to().
+void supervisor_actor::tell_successes(const success_batch& batch) {
+  compat::tell(caf::actor_cast<caf::strong_actor_ptr>(self_.breaker), batch);
 }
 
 void supervisor_actor::ask_permit(attempt_id attempt) {
@@ -754,6 +765,17 @@ error_class supervisor_actor::class_of(const caf::error& reason) const {
           .retry_after = retry_after_of(reason).value_or(timespan{0}),
           .base_delay =
               delay == self_.delays.end() ? std::nullopt : std::optional{delay->base_delay}};
+}
+
+/// Mostly a success.
+reply_class supervisor_actor::class_of_result(const caf::message& reply) const {
+  if (!self_.failure_on_result)
+    return std::nullopt;
+  try {
+    return self_.failure_on_result(reply) ? reply_class{{.is_result = true}} : std::nullopt;
+  } catch (...) {
+    return error_class{.retryable = false, .is_result = true};
+  }
 }
 
 } // namespace bulwark

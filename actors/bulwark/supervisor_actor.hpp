@@ -9,6 +9,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <set>
@@ -56,6 +57,7 @@ public:
     std::vector<error_delay> delays = {};
     std::shared_ptr<retry_allowance> budget = {}; ///< What limits.budget points to.
     error_predicate failure_on = counted;
+    std::function<bool(const caf::message&)> failure_on_result = {};
     cancel_signal cancel = cancel_signal::automatic;
     std::string breaker_name = {}; ///< Where limits.breaker is true.
     std::string bulkhead_name = {};
@@ -164,6 +166,7 @@ private:
   [[nodiscard]] guard_stats stats() const;
   [[nodiscard]] caf::message_id request_id(attempt_id attempt) const noexcept;
   [[nodiscard]] error_class class_of(const caf::error& reason) const;
+  [[nodiscard]] reply_class class_of_result(const caf::message& reply) const;
   [[nodiscard]] caf::message failure(std::uint32_t slot, call_end end);
   [[nodiscard]] caf::message make_answer(std::uint32_t slot, const call_end& end);
   void answer_the_rest();
@@ -172,7 +175,8 @@ private:
 
   // -- supervisor_effects
   void ask_probe(attempt_id attempt, instant hold_until) override;
-  void tell_breaker(const permit& held, std::optional<bool> failed) override;
+  void tell_breaker(const permit& held, const attempt_outcome& how) override;
+  void tell_successes(const success_batch& batch) override;
   void ask_permit(attempt_id attempt) override;
   void withdraw(attempt_id attempt) override;
   void return_permits(std::uint32_t count) override;

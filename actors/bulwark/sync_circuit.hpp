@@ -19,6 +19,13 @@ enum class circuit_command : std::uint8_t {
   reset,
   force_open,
   disable,
+  metrics_only,
+};
+
+/// Leave to make one attempt, which is owed an outcome.
+struct admitted {
+  permit held;
+  instant began{}; ///< Where the policy asks for it.
 };
 
 /// The truth that a sync::circuit_breaker acts on: its own, or that of a node's part.
@@ -29,11 +36,11 @@ class circuit {
 public:
   virtual ~circuit() = default;
 
-  /// Leave to make one attempt, which is owed an outcome. Throws circuit_breaker_error.
-  [[nodiscard]] virtual permit admit() = 0;
-  virtual void succeeded(const permit& held) = 0;
+  /// Throws circuit_breaker_error.
+  [[nodiscard]] virtual admitted admit() = 0;
+  virtual void succeeded(const admitted& leave) = 0;
   /// Whether `reason` counts is the policy's; where it doesn't, the attempt says nothing.
-  virtual void failed(const permit& held, const caf::error& reason) = 0;
+  virtual void failed(const admitted& leave, const caf::error& reason) = 0;
 
   virtual void tell(circuit_command command) = 0;
   [[nodiscard]] virtual circuit_state state() = 0;

@@ -1,6 +1,7 @@
 #include "bulwark/sync_circuit_breaker.hpp"
 
 #include <mutex>
+#include <random>
 #include <utility>
 
 namespace bulwark::sync {
@@ -42,38 +43,40 @@ public:
   own_circuit(circuit_breaker_policy policy, time_source time)
       : failure_on_(policy.failure_on),
         time_(std::move(time)),
-        core_(limits_of(policy), *this, time_.now()) {}
+        core_(limits_of(policy), *this, time_.now(), std::random_device{}()) {}
 
-  permit admit() override {
+  admitted admit() override {
     const auto now = time_.now();
     std::lock_guard guard{mutex_};
     const auto decision = core_.admit(now);
     ++books_.calls;
     if (const auto* given = std::get_if<permit>(&decision)) {
       ++books_.in_flight;
-      return *given;
+      return {*given, now};
     }
     ++books_.rejected;
     const auto& refusal = std::get<rejection>(decision);
     throw circuit_breaker_error{refusal.why, {.retry_after = refusal.retry_after}};
   }
 
-  void succeeded(const permit& held) override {
+  void succeeded(const admitted& leave) override {
     const auto now = time_.now();
     std::lock_guard guard{mutex_};
     --books_.in_flight;
     ++books_.succeeded;
-    core_.on_success(held, now);
+    core_.on_outcome(leave.held,
+                     {.failed = false, .slow = is_slow(core_.policy(), now - leave.began)}, now);
   }
 
-  void failed(const permit& held, const caf::error& reason) override {
+  void failed(const admitted& leave, const caf::error& reason) override {
     const auto it_counts = counts(failure_on_, reason);
+    const auto said = retry_after_of(reason).value_or(timespan{0});
     const auto now = time_.now();
     std::lock_guard guard{mutex_};
-    if (settle(books_, reason, it_counts))
-      core_.on_failure(held, now);
-    else
-      core_.on_cancelled(held, now);
+    const auto slow = reason == errc::timed_out || is_slow(core_.policy(), now - leave.began);
+    core_.on_outcome(
+        leave.held,
+        {.failed = settle(books_, reason, it_counts), .slow = slow, .retry_after = said}, now);
   }
 
   void tell(circuit_command command) override {
@@ -91,6 +94,8 @@ public:
       return core_.force_open(now);
     case circuit_command::disable:
       return core_.disable(now);
+    case circuit_command::metrics_only:
+      return core_.metrics_only(now);
     }
   }
 
@@ -112,7 +117,9 @@ public:
             .successes = core_.successes(),
             .probes = core_.probes(),
             .transitions = transitions_,
-            .calls = books_};
+            .calls = books_,
+            .window = core_.window(),
+            .trips = trips_};
   }
 
 private:
@@ -122,8 +129,12 @@ private:
   bulwark::circuit_breaker core_;
   counters books_;
   std::uint64_t transitions_ = 0;
+  std::uint64_t trips_ = 0;
 
-  void on_transition(const circuit_transition&) override { ++transitions_; }
+  void on_transition(const circuit_transition& change) override {
+    ++transitions_;
+    trips_ += is_trip(change) ? 1 : 0;
+  }
 };
 
 } // namespace

@@ -38,22 +38,22 @@ public:
   template <class F, class... Ts>
   std::invoke_result_t<F, Ts...> call(F&& f, Ts&&... args) {
     using result = std::invoke_result_t<F, Ts...>;
-    const auto held = circuit_->admit();
+    const auto leave = circuit_->admit();
     try {
       if constexpr (std::is_void_v<result>) {
         std::invoke(std::forward<F>(f), std::forward<Ts>(args)...);
-        circuit_->succeeded(held);
+        circuit_->succeeded(leave);
       } else if constexpr (std::is_reference_v<result>) {
         auto&& value = std::invoke(std::forward<F>(f), std::forward<Ts>(args)...);
-        circuit_->succeeded(held);
+        circuit_->succeeded(leave);
         return static_cast<result>(value);
       } else {
         result value = std::invoke(std::forward<F>(f), std::forward<Ts>(args)...);
-        circuit_->succeeded(held);
+        circuit_->succeeded(leave);
         return value;
       }
     } catch (...) {
-      circuit_->failed(held, to_error(std::current_exception()));
+      circuit_->failed(leave, to_error(std::current_exception()));
       throw;
     }
   }
@@ -73,6 +73,7 @@ public:
   void reset() { circuit_->tell(circuit_command::reset); }
   void force_open() { circuit_->tell(circuit_command::force_open); }
   void disable() { circuit_->tell(circuit_command::disable); }
+  void metrics_only() { circuit_->tell(circuit_command::metrics_only); }
 
   /// Of a node's part: what all who use it have done.
   [[nodiscard]] circuit_breaker_stats stats() const { return circuit_->stats(); }

@@ -68,6 +68,7 @@ void circuit_envoy::take_policy(const circuit_breaker_policy& policy) {
   {
     std::lock_guard guard{books_->mutex};
     books_->failure_on = policy.failure_on;
+    take_limits(books_->limits, limits_of(policy));
   }
   known_ = true;
   for (auto& waiting : std::exchange(ready_, {}))
@@ -89,10 +90,14 @@ void circuit_envoy::send_to_breaker(caf::message content) {
 
 void circuit_envoy::report(std::uint64_t round, const caf::strong_actor_ptr& to) {
   counters so_far;
+  std::optional<success_batch> untold; // what is asked for now shall have them
   {
     std::lock_guard guard{books_->mutex};
     so_far = books_->calls;
+    untold = books_->successes.take();
   }
+  if (untold)
+    send_to_breaker(caf::make_message(*untold));
   compat::tell(
       to, books_report{
               .round = round, .holder = address(), .calls = {}, .breaker = so_far, .bulkhead = {}});

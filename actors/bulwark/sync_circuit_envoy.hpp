@@ -1,12 +1,15 @@
 #pragma once
 
 #include "bulwark/protocol.hpp"
+#include "bulwark/random.hpp"
+#include "bulwark/supervisor.hpp"
 
 #include <caf/all.hpp>
 
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <random>
 #include <unordered_map>
 #include <vector>
 
@@ -17,6 +20,9 @@ struct shared_books {
   std::mutex mutex;
   counters calls;
   error_predicate failure_on = counted;
+  supervisor_limits limits; ///< What has to be known of the breaker's policy.
+  success_counter successes;
+  random_stream random{std::random_device{}()};
 };
 
 /// A sync::circuit_breaker that stands on a node's part is one of the breaker's holders, as a guard

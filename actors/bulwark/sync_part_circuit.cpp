@@ -3,7 +3,9 @@
 #include "bulwark/sync_circuit.hpp"
 #include "bulwark/sync_circuit_envoy.hpp"
 
+#include <algorithm>
 #include <mutex>
+#include <optional>
 #include <utility>
 
 namespace bulwark::sync {
@@ -18,6 +20,7 @@ public:
         dynamic_cast<circuit_breaker_actor*>(caf::actor_cast<caf::abstract_actor*>(part_));
     view_ = breaker->view();
     books_->failure_on = policy.failure_on;
+    take_limits(books_->limits, limits_of(policy));
     envoy_ = system_.spawn<circuit_envoy>(caf::actor_cast<caf::strong_actor_ptr>(part_), books_);
     // An error: the part has ended already. The first call will say so.
     static_cast<void>(ask<void>(system_, envoy_, attach_atom_v));
@@ -27,18 +30,28 @@ public:
     compat::tell(caf::actor_cast<caf::strong_actor_ptr>(envoy_), shutdown_atom_v);
   }
 
-  permit admit() override {
+  admitted admit() override {
+    auto times = false;
     {
       std::lock_guard guard{books_->mutex};
       ++books_->calls.calls;
       ++books_->calls.in_flight;
+      times = books_->limits.outcomes.has_value();
     }
+    return {leave(), times ? now() : instant{}};
+  }
+
+  permit leave() {
     if (part_has_ended())
       refuse({.why = errc::shutting_down});
     const auto seen = view_->read();
     switch (seen.state) {
     case circuit_state::closed:
+      if (seen.ramping)
+        refuse_by_ramp();
+      [[fallthrough]];
     case circuit_state::disabled:
+    case circuit_state::metrics_only:
       return {.generation = seen.generation, .probe = 0};
     case circuit_state::forced_open:
       refuse({.why = errc::circuit_open});
@@ -53,26 +66,47 @@ public:
     return ask_probe();
   }
 
-  void succeeded(const permit& held) override {
+  void succeeded(const admitted& leave) override {
+    const auto& held = leave.held;
+    // To a closed breaker a success matters at once only after a failure, whose row it ends.
+    const auto at_once = held.probe != 0 || view_->read().failing;
+    auto slow = false;
+    std::optional<success_batch> due;
+    std::optional<success_batch> with_this;
     {
       std::lock_guard guard{books_->mutex};
       --books_->calls.in_flight;
       ++books_->calls.succeeded;
+      slow = was_slow(leave);
+      if (const auto& how = books_->limits.outcomes; how && !at_once) {
+        due = books_->successes.add(*how, held.generation, slow, now());
+        if (slow)
+          with_this = books_->successes.take();
+      }
     }
-    // To a closed breaker a success matters only after a failure, whose row it ends.
-    if (held.probe != 0 || view_->read().failing)
-      report({.held = held, .failed = false});
+    if (at_once)
+      report({.held = held, .failed = false, .slow = slow});
+    tell_successes(due);
+    tell_successes(with_this);
   }
 
-  void failed(const permit& held, const caf::error& reason) override {
+  void failed(const admitted& leave, const caf::error& reason) override {
+    const auto& held = leave.held;
     const auto it_counts = counts(failure_on(), reason);
-    std::optional<bool> word;
+    outcome_report outcome{.held = held};
+    std::optional<success_batch> before;
     {
       std::lock_guard guard{books_->mutex};
-      word = settle(books_->calls, reason, it_counts);
+      outcome.failed = settle(books_->calls, reason, it_counts);
+      outcome.slow = reason == errc::timed_out || was_slow(leave);
+      if (books_->limits.tells_retry_after)
+        outcome.retry_after = retry_after_of(reason).value_or(timespan{0});
+      if (outcome.failed)
+        before = books_->successes.take();
     }
-    if (word || held.probe != 0)
-      report({.held = held, .failed = word});
+    tell_successes(before);
+    if (outcome.failed || held.probe != 0 || outcome.retry_after > timespan{0})
+      report(outcome);
   }
 
   void tell(circuit_command command) override {
@@ -87,6 +121,8 @@ public:
       return require(ask<void>(system_, part_, force_open_atom_v));
     case circuit_command::disable:
       return require(ask<void>(system_, part_, disable_atom_v));
+    case circuit_command::metrics_only:
+      return require(ask<void>(system_, part_, metrics_only_atom_v));
     }
   }
 
@@ -113,6 +149,31 @@ private:
   [[nodiscard]] error_predicate failure_on() const {
     std::lock_guard guard{books_->mutex};
     return books_->failure_on;
+  }
+
+  /// Requires: the books are locked.
+  [[nodiscard]] bool was_slow(const admitted& leave) const {
+    const auto& how = books_->limits.outcomes;
+    return how && how->slow_call_duration && leave.began != instant{}
+           && now() - leave.began >= *how->slow_call_duration;
+  }
+
+  // Nobody waits for it: it decides about nothing but shares.
+  void tell_successes(const std::optional<success_batch>& batch) {
+    if (batch)
+      compat::tell(caf::actor_cast<caf::strong_actor_ptr>(part_), *batch);
+  }
+
+  void refuse_by_ramp() {
+    const auto ramp = view_->ramp();
+    const auto at = now();
+    auto among_the_first = false;
+    {
+      std::lock_guard guard{books_->mutex};
+      among_the_first = books_->random.unit() < ramp.share(at);
+    }
+    if (!among_the_first)
+      refuse({.why = errc::circuit_open, .retry_after = std::max(ramp.end() - at, timespan{0})});
   }
 
   permit ask_probe() {

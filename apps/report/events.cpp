@@ -39,6 +39,8 @@ std::string to_text(const bulwark::circuit_event& event) {
     text += fmt::format(", {} failure{}", event.failures, event.failures == 1 ? "" : "s");
   if (event.successes > 0)
     text += fmt::format(", {} success{}", event.successes, event.successes == 1 ? "" : "es");
+  if (const auto& window = event.window; window.calls > 0)
+    text += fmt::format(", {} of {} failed, {} slow", window.failed, window.calls, window.slow);
   return text + ")";
 }
 

@@ -33,6 +33,7 @@ const char* colour_of(bulwark::circuit_state state) noexcept {
     return yellow;
   case bulwark::circuit_state::forced_open:
   case bulwark::circuit_state::disabled:
+  case bulwark::circuit_state::metrics_only:
     return magenta;
   }
   return plain;

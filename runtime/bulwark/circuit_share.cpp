@@ -79,8 +79,9 @@ void circuit_share::on_word(const circuit_word& word, instant now) {
   owner_generation_ = word.generation;
   // What the node has found out itself is its own, as long as the owner says nothing. What an operator
   // said here while the owner was away ends: from now on he says it to the owner, and for all.
-  const auto by_hand =
-      own_.state() == circuit_state::forced_open || own_.state() == circuit_state::disabled;
+  const auto by_hand = own_.state() == circuit_state::forced_open
+                       || own_.state() == circuit_state::disabled
+                       || own_.state() == circuit_state::metrics_only;
   if (word.state != circuit_state::closed || own_.following() || by_hand)
     own_.follow(word.state, word.probes_in, transition_cause::owner_said, now);
   on_change(now);

@@ -7,8 +7,8 @@ namespace bulwark {
 
 shared_circuit::shared_circuit(const circuit_breaker_limits& policy, const sharing_policy& sharing,
                                shared_circuit_effects& effects, circuit_observer& observer,
-                               instant now)
-    : all_(policy, observer, now), sharing_(sharing), effects_(effects) {}
+                               instant now, std::uint64_t seed)
+    : all_(policy, observer, now, seed), sharing_(sharing), effects_(effects) {}
 
 // -- what nodes say -----------------------------------------------------------------------
 
@@ -67,15 +67,10 @@ admission shared_circuit::admit(node_key node, instant now, instant hold_until) 
   return result;
 }
 
-void shared_circuit::on_outcome(const permit& held, std::optional<bool> failed, instant now) {
+void shared_circuit::on_outcome(const permit& held, const attempt_outcome& how, instant now) {
   if (probes_.erase(held.probe) == 0)
     return; // of an earlier generation, or nobody's
-  if (!failed)
-    all_.on_cancelled(held, now);
-  else if (*failed)
-    all_.on_failure(held, now);
-  else
-    all_.on_success(held, now);
+  all_.on_outcome(held, how, now);
   tell_transition(now);
 }
 
@@ -111,6 +106,11 @@ void shared_circuit::force_open(instant now) {
 
 void shared_circuit::disable(instant now) {
   all_.disable(now);
+  tell_transition(now);
+}
+
+void shared_circuit::metrics_only(instant now) {
+  all_.metrics_only(now);
   tell_transition(now);
 }
 

@@ -37,9 +37,11 @@ protected:
 /// The decisions of a shared circuit breaker. Not thread-safe: it has one owner.
 class shared_circuit {
 public:
-  /// Requires: policy and sharing have no mistakes; `effects` and `observer` outlive it.
+  /// Requires: policy and sharing have no mistakes; `effects` and `observer` outlive it. `seed` as
+  /// for a circuit_breaker.
   shared_circuit(const circuit_breaker_limits& policy, const sharing_policy& sharing,
-                 shared_circuit_effects& effects, circuit_observer& observer, instant now);
+                 shared_circuit_effects& effects, circuit_observer& observer, instant now,
+                 std::uint64_t seed = 0);
 
   shared_circuit(const shared_circuit&) = delete;
   shared_circuit& operator=(const shared_circuit&) = delete;
@@ -49,14 +51,15 @@ public:
   void lose(node_key node, instant now);
   /// A call of the node wants to probe; `hold_until` as in circuit_breaker::admit().
   [[nodiscard]] admission admit(node_key node, instant now, instant hold_until);
-  /// How a probe ended; nullopt: it says nothing.
-  void on_outcome(const permit& held, std::optional<bool> failed, instant now);
+  /// How a probe ended.
+  void on_outcome(const permit& held, const attempt_outcome& how, instant now);
   void on_tick(instant now);
   [[nodiscard]] instant due() const noexcept;
 
   /// By an operator's hand, for all nodes.
   void force_open(instant now);
   void disable(instant now);
+  void metrics_only(instant now);
   void reset(instant now);
   void change_policy(const circuit_breaker_limits& policy, instant now);
   /// Tells all nodes that it is gone. The last thing that is called.

@@ -30,6 +30,11 @@ supervisor::supervisor(const supervisor_limits& limits, const circuit_view* view
                        const lease_view* lease)
     : limits_(limits), view_(view), lease_(lease), effects_(effects), random_(seed), wheel_(now) {}
 
+void take_limits(supervisor_limits& limits, const circuit_breaker_limits& breaker) {
+  limits.outcomes = batching_of(breaker);
+  limits.tells_retry_after = breaker.open_on_retry_after;
+}
+
 // -- a call begins ------------------------------------------------------------------
 
 std::uint32_t supervisor::open() {
@@ -105,14 +110,15 @@ void supervisor::begin_attempt(call& c, instant now) {
 
 /// What the published view says of a call that comes now: leave, a refusal, or nothing, and then
 /// the breaker has to be asked by message.
-std::optional<admission> supervisor::seen_leave(instant now) const noexcept {
-  const auto seen = view_->read();
+std::optional<admission> supervisor::leave_by(const circuit_view::reading& seen,
+                                              instant now) const noexcept {
   switch (seen.state) {
   case circuit_state::closed:
     if (unseen_failure_ != 0)
       return std::nullopt; // it may be from before a failure of ours
     [[fallthrough]];
   case circuit_state::disabled:
+  case circuit_state::metrics_only:
     return permit{.generation = seen.generation, .probe = 0};
   case circuit_state::forced_open:
     return rejection{.why = errc::circuit_open};
@@ -126,11 +132,23 @@ std::optional<admission> supervisor::seen_leave(instant now) const noexcept {
   return std::nullopt;
 }
 
+/// A circuit that has just closed: chance decides who may be among the first.
+std::optional<rejection> supervisor::refused_by_ramp(const circuit_view::reading& seen,
+                                                     instant now) noexcept {
+  if (!seen.ramping)
+    return std::nullopt;
+  const auto ramp = view_->ramp();
+  if (random_.unit() < ramp.share(now))
+    return std::nullopt;
+  return rejection{.why = errc::circuit_open,
+                   .retry_after = std::max(ramp.end() - now, timespan{0})};
+}
+
 /// Messages keep their order: none goes past one that still waits for the breaker's answer.
 bool supervisor::must_wait_its_turn(instant now) const noexcept {
   if (asked_ == 0)
     return false;
-  const auto leave = seen_leave(now);
+  const auto leave = leave_by(view_->read(), now);
   return leave && std::holds_alternative<permit>(*leave);
 }
 
@@ -142,17 +160,20 @@ void supervisor::ask_leave(call& c, instant now) {
     refuse(c, {.why = errc::shutting_down}, now);
     return;
   }
-  const auto leave = seen_leave(now);
+  const auto seen = view_->read();
+  const auto leave = leave_by(seen, now);
   if (!leave) {
     c.state = call_state::awaiting_probe;
     ++asked_;
     set_timer(c, c.deadline);
     effects_.ask_probe(c.id(), saturating_add(ends_by(c, now), grace));
-  } else if (const auto* given = std::get_if<permit>(&*leave)) {
-    c.held = *given;
-    enter_bulkhead(c, now);
+  } else if (const auto* refusal = std::get_if<rejection>(&*leave)) {
+    refuse(c, *refusal, now);
+  } else if (const auto ramped = refused_by_ramp(seen, now)) {
+    refuse(c, *ramped, now);
   } else {
-    refuse(c, std::get<rejection>(*leave), now);
+    c.held = std::get<permit>(*leave);
+    enter_bulkhead(c, now);
   }
 }
 
@@ -189,7 +210,7 @@ void supervisor::on_probe(attempt_id attempt, const admission& decision, instant
   if (const auto* given = std::get_if<permit>(&decision)) {
     if (c == nullptr) { // the call has ended meanwhile
       if (given->probe != 0)
-        effects_.tell_breaker(*given, std::nullopt);
+        effects_.tell_breaker(*given, {});
       return;
     }
     --asked_;
@@ -279,7 +300,8 @@ std::optional<rejection> supervisor::outdated(call& c, instant now) const noexce
   const auto seen = view_->read();
   if (seen.generation <= c.held.generation)
     return std::nullopt;
-  if (seen.state == circuit_state::closed || seen.state == circuit_state::disabled) {
+  if (seen.state == circuit_state::closed || seen.state == circuit_state::disabled
+      || seen.state == circuit_state::metrics_only) {
     c.held = {.generation = seen.generation, .probe = 0};
     return std::nullopt;
   }
@@ -292,7 +314,7 @@ void supervisor::launch(call& c, instant now) {
   if (now >= c.deadline) { // never started
     ++books_.saved;
     settle_bulkhead(c, &counters::timed_out);
-    settle_breaker(c, &counters::cancelled);
+    settle_breaker(c, &counters::cancelled, now);
     finish(c, errc::timed_out, &counters::timed_out, timespan{0}, now);
     return;
   }
@@ -327,11 +349,12 @@ bool supervisor::on_reply(attempt_id attempt, const reply_class& reply, instant 
   if (!reply || !reply->counts) // a failure may come soon, and says nothing about the load
     sample(*c, false, now);
   if (!reply) {
-    settle_breaker(*c, &counters::succeeded);
+    settle_breaker(*c, &counters::succeeded, now);
     settle_bulkhead(*c, &counters::succeeded);
     finish(*c, std::nullopt, &counters::succeeded, timespan{0}, now);
   } else {
-    settle_breaker(*c, reply->counts ? &counters::failed : &counters::cancelled);
+    settle_breaker(*c, reply->counts ? &counters::failed : &counters::cancelled, now,
+                   reply->retry_after);
     settle_bulkhead(*c, &counters::failed);
     fail_attempt(*c,
                  {.error = std::nullopt,
@@ -340,7 +363,8 @@ bool supervisor::on_reply(attempt_id attempt, const reply_class& reply, instant 
                   .wait = reply->retry_after,
                   .begun = reply->begun,
                   .forbids_retry = reply->forbids_retry,
-                  .base_delay = reply->base_delay},
+                  .base_delay = reply->base_delay,
+                  .is_result = reply->is_result},
                  now);
   }
   return true;
@@ -382,7 +406,7 @@ void supervisor::on_target_lost(instant now) {
 
 void supervisor::lose(call& c, bool begun, instant now) {
   const auto kind = effects_.classify(errc::target_lost);
-  settle_breaker(c, kind.counts ? &counters::failed : &counters::cancelled);
+  settle_breaker(c, kind.counts ? &counters::failed : &counters::cancelled, now);
   settle_bulkhead(c, &counters::failed);
   fail_attempt(c,
                {.error = errc::target_lost,
@@ -396,9 +420,9 @@ void supervisor::refuse(call& c, const rejection& why, instant now) {
   // The part that refused has the call as rejected; the one further out only gets its leave back.
   if (c.at_bulkhead) {
     settle_bulkhead(c, &counters::rejected);
-    settle_breaker(c, &counters::cancelled);
+    settle_breaker(c, &counters::cancelled, now);
   } else {
-    settle_breaker(c, &counters::rejected);
+    settle_breaker(c, &counters::rejected, now);
   }
   const auto kind = effects_.classify(why.why);
   fail_attempt(c,
@@ -426,7 +450,8 @@ void supervisor::fail_attempt(call& c, const failure& why, instant now) {
   // No attempt starts that can't end before the deadline. Said at once: waiting would change
   // nothing.
   if (c.tries >= limits_.retry->max_attempts || due >= c.deadline) {
-    finish(c, errc::retries_exhausted, &counters::failed, why.retry_after, now);
+    finish(c, why.is_result ? std::nullopt : std::optional{errc::retries_exhausted},
+           &counters::failed, why.retry_after, now);
     return;
   }
   // Spent now, not after the wait: or all that wait would find the same one left.
@@ -491,18 +516,18 @@ void supervisor::time_out(call& c, instant now) {
     --asked_;
     [[fallthrough]];
   case call_state::behind:
-    settle_breaker(c, &counters::timed_out);
+    settle_breaker(c, &counters::timed_out, now);
     break;
   case call_state::queued:
     --waiting_;
     effects_.withdraw(c.id());
     settle_bulkhead(c, &counters::timed_out);
-    settle_breaker(c, &counters::cancelled);
+    settle_breaker(c, &counters::cancelled, now);
     break;
   case call_state::in_flight:
     effects_.cut_attempt(c.id(), errc::timed_out);
     sample(c, true, now);
-    settle_breaker(c, kind.counts ? &counters::timed_out : &counters::cancelled);
+    settle_breaker(c, kind.counts ? &counters::timed_out : &counters::cancelled, now);
     if (c.keeps_worker) {
       abandon(c, errc::timed_out, &counters::timed_out, now);
       return;
@@ -546,7 +571,7 @@ void supervisor::abandon(call& c, errc why, heading book, instant now) {
 }
 
 /// An attempt is counted once as the breaker sees it, and what it says of the target is told.
-void supervisor::settle_breaker(call& c, heading book) {
+void supervisor::settle_breaker(call& c, heading book, instant now, timespan retry_after) {
   if (!c.at_breaker)
     return;
   c.at_breaker = false;
@@ -554,26 +579,56 @@ void supervisor::settle_breaker(call& c, heading book) {
   ++(books_.breaker.*book);
   if (c.held.generation == 0) // had no leave yet
     return;
+  const auto slow = was_slow(c, book, now);
+  const auto said = limits_.tells_retry_after ? retry_after : timespan{0};
   if (book == &counters::succeeded) {
-    tell_success(c.held);
+    tell_success(c.held, slow, now);
   } else if (book == &counters::failed || book == &counters::timed_out) {
     // Told at once: the last one that it takes must open the circuit before another call goes out.
-    effects_.tell_breaker(c.held, true);
+    // And behind what went well before it.
+    tell_successes();
+    effects_.tell_breaker(c.held, {.failed = true, .slow = slow, .retry_after = said});
     failing_generation_ = c.held.generation;
     unseen_failure_ = last_serial_;
-  } else if (c.held.probe != 0) {
-    effects_.tell_breaker(c.held, std::nullopt);
+  } else if (c.held.probe != 0 || said > timespan{0}) {
+    effects_.tell_breaker(c.held, {.retry_after = said});
+    if (said > timespan{0})
+      unseen_failure_ = last_serial_; // it may open the circuit
   }
 }
 
-/// A success matters to a closed breaker only after a failure, as it ends the row of failures; the
-/// view shows failures of others, and of ours those that the breaker has already seen.
-void supervisor::tell_success(const permit& held) {
+/// By the time from its start: waiting for a permit is not the target's fault. What timed out took
+/// too long, whatever the policy calls slow.
+bool supervisor::was_slow(const call& c, heading book, instant now) const noexcept {
+  if (!limits_.outcomes || !limits_.outcomes->slow_call_duration)
+    return false;
+  return book == &counters::timed_out || now - c.launched >= *limits_.outcomes->slow_call_duration;
+}
+
+/// To a closed breaker that only counts failures in a row a success matters only after a failure, as
+/// it ends the row; the view shows failures of others, and of ours those that the breaker has
+/// already seen. Where it keeps a window, the others are counted too, and told together.
+void supervisor::tell_success(const permit& held, bool slow, instant now) {
   const auto ours = held.generation == failing_generation_;
   if (held.probe != 0 || ours || view_->read().failing)
-    effects_.tell_breaker(held, false);
+    effects_.tell_breaker(held, {.failed = false, .slow = slow});
+  else if (limits_.outcomes)
+    count_success(held, slow, now);
   if (ours)
     failing_generation_ = 0;
+}
+
+/// A slow one is told at once, as a failure is: it may be the last one that it takes.
+void supervisor::count_success(const permit& held, bool slow, instant now) {
+  if (const auto due = successes_.add(*limits_.outcomes, held.generation, slow, now))
+    effects_.tell_successes(*due);
+  if (slow)
+    tell_successes();
+}
+
+void supervisor::tell_successes() {
+  if (const auto due = successes_.take())
+    effects_.tell_successes(*due);
 }
 
 void supervisor::settle_bulkhead(call& c, heading book) {
@@ -679,7 +734,7 @@ void supervisor::stop(call& c, errc why, heading book, instant now) {
   } else if (c.state == call_state::in_flight) {
     effects_.cut_attempt(c.id(), why);
   }
-  settle_breaker(c, &counters::cancelled);
+  settle_breaker(c, &counters::cancelled, now);
   if (c.state == call_state::in_flight && c.keeps_worker) {
     abandon(c, why, book, now);
     return;

@@ -1,10 +1,12 @@
 #pragma once
 
+#include "bulwark/attempt_outcome.hpp"
 #include "bulwark/bulkhead.hpp"
 #include "bulwark/circuit_breaker.hpp"
 #include "bulwark/circuit_view.hpp"
 #include "bulwark/errc.hpp"
 #include "bulwark/lease.hpp"
+#include "bulwark/outcome_batch.hpp"
 #include "bulwark/paged_array.hpp"
 #include "bulwark/permit.hpp"
 #include "bulwark/retry.hpp"
@@ -65,7 +67,14 @@ struct supervisor_limits {
   retry_allowance* budget = nullptr;
   /// The bulkhead's limit is adaptive: it is told how long attempts take.
   bool tells_samples = false;
+  /// Where the breaker keeps a window: how it is told successes, and which calls are slow.
+  std::optional<outcome_batching> outcomes = std::nullopt;
+  /// Whether the breaker wants to hear when the target says to come back.
+  bool tells_retry_after = false;
 };
+
+/// What a supervisor has to know of its breaker's policy.
+void take_limits(supervisor_limits& limits, const circuit_breaker_limits& breaker);
 
 /// What an error means to the parts.
 struct error_class {
@@ -76,6 +85,9 @@ struct error_class {
   bool forbids_retry = false; ///< It says that nobody shall come again.
   timespan retry_after{0};    ///< When it says to come again; 0: it doesn't say.
   std::optional<timespan> base_delay = std::nullopt; ///< Instead of the policy's.
+  /// The reply is no error but a result that is to be taken as a failure: where no attempt is left,
+  /// the caller gets it as it is.
+  bool is_result = false;
 };
 
 /// How an attempt's reply is to be taken; nullopt: a success.
@@ -100,8 +112,8 @@ struct call_end {
 struct supervisor_effects {
   /// Ask the breaker for a probe; to be answered by on_probe().
   virtual void ask_probe(attempt_id attempt, instant hold_until) = 0;
-  /// Tell the breaker an outcome: `failed` nullopt means that it says nothing.
-  virtual void tell_breaker(const permit& held, std::optional<bool> failed) = 0;
+  virtual void tell_breaker(const permit& held, const attempt_outcome& how) = 0;
+  virtual void tell_successes(const success_batch& batch) = 0;
   /// Ask the bulkhead for a permit; to be answered by on_permit() or on_refused().
   virtual void ask_permit(attempt_id attempt) = 0;
   virtual void withdraw(attempt_id attempt) = 0;
@@ -213,6 +225,9 @@ public:
   /// The breaker or the bulkhead has ended: what waits for it, and what comes, is refused.
   void on_part_lost(instant now);
 
+  /// Tells the breaker the successes that it hasn't heard of.
+  void tell_successes();
+
   /// The caller takes its call back. Nothing happens where the slot is free.
   void cancel(std::uint32_t slot, instant now);
 
@@ -247,7 +262,7 @@ private:
   // As an entry of the wheel: the one thing that is due next, see the table above.
   struct call : wheel_entry {
     instant started{};
-    instant launched{}; // the attempt in flight, for limits.tells_samples
+    instant launched{}; // the attempt in flight
     instant deadline = end_of_time;
     timespan last_delay{0};
     permit held; // of the breaker; generation 0: none yet
@@ -282,6 +297,7 @@ private:
     bool begun = false; // the target may have begun it
     bool forbids_retry = false;
     std::optional<timespan> base_delay = std::nullopt;
+    bool is_result = false;
   };
 
   const supervisor_limits& limits_;
@@ -297,6 +313,7 @@ private:
   latency_samples samples_; // that the bulkhead hasn't been told
   // The last attempt begun when a failure was told that the breaker may not have seen yet; 0: none.
   std::uint32_t unseen_failure_ = 0;
+  success_counter successes_;
   std::uint64_t failing_generation_ = 0; // of the last failure told; 0: none, or a success since
   std::uint32_t last_serial_ = 0;
   std::uint32_t permits_in_use_ = 0;
@@ -312,7 +329,10 @@ private:
 
   // An attempt on its way inwards.
   void begin_attempt(call& c, instant now);
-  [[nodiscard]] std::optional<admission> seen_leave(instant now) const noexcept;
+  [[nodiscard]] std::optional<admission> leave_by(const circuit_view::reading& seen,
+                                                  instant now) const noexcept;
+  [[nodiscard]] std::optional<rejection> refused_by_ramp(const circuit_view::reading& seen,
+                                                         instant now) noexcept;
   [[nodiscard]] bool must_wait_its_turn(instant now) const noexcept;
   void ask_leave(call& c, instant now);
   void let_follow(instant now);
@@ -323,9 +343,11 @@ private:
   [[nodiscard]] instant ends_by(const call& c, instant now) const noexcept;
 
   // An attempt on its way outwards.
-  void settle_breaker(call& c, heading book);
+  void settle_breaker(call& c, heading book, instant now, timespan retry_after = timespan{0});
+  [[nodiscard]] bool was_slow(const call& c, heading book, instant now) const noexcept;
   void settle_bulkhead(call& c, heading book);
-  void tell_success(const permit& held);
+  void tell_success(const permit& held, bool slow, instant now);
+  void count_success(const permit& held, bool slow, instant now);
   void release_permit(call& c);
   void sample(const call& c, bool dropped, instant now);
   void send_home();

@@ -99,6 +99,25 @@ TEST_CASE("a healthy guarded call is four messages, as many as any proxy needs [
   CHECK(c.messages() - before == 4 * rounds + 1); // and the one that started them
 }
 
+TEST_CASE(
+    "with a window a healthy call is still four messages, and one in 25 calls, or in the 8 that "
+    "a small window allows, has its breaker told [C20]",
+    "[cost]") {
+  costs c;
+  const auto per_thousand = [&](const std::string& name, const circuit_breaker_policy& breaker) {
+    auto policy = everything();
+    policy.breaker = breaker;
+    auto guard = c.node->guard(name, c.target, policy);
+    auto caller = c.sys->spawn<sequential_caller>(guard);
+    c.call(caller, 10);
+    const auto before = c.messages();
+    c.call(caller, rounds);
+    return c.messages() - before - 1;
+  };
+  CHECK(per_thousand("by count", {.count_window = count_window{}}) <= 4 * rounds + rounds / 25 + 1);
+  CHECK(per_thousand("by time", {.time_window = time_window{}}) <= 4 * rounds + rounds / 8 + 1);
+}
+
 #if BULWARK_COUNTS_ALLOCATIONS
 TEST_CASE("a healthy guarded call takes at most three allocations beyond those of a bare one [G8]",
           "[cost]") {

@@ -155,7 +155,9 @@ TEST_CASE("what users are told comes back from bytes as it was [E1] [E2]", "[pro
                                     .successes = 2,
                                     .probes = 3,
                                     .transitions = 4,
-                                    .calls = some_counters});
+                                    .calls = some_counters,
+                                    .window = {.calls = 9, .failed = 8, .slow = 7},
+                                    .trips = 6});
   check(*sys, bulkhead_stats{.name = "b", .max_workers = 1, .queue_size = 2, .calls = 9});
   check(*sys,
         timeout_manager_stats{
@@ -195,6 +197,8 @@ TEST_CASE("what bulwark's actors tell each other comes back from bytes as it was
   check(*sys, probe_decision{.attempt = {1, 2}, .granted = true, .given = {3, 4}});
   check(*sys, outcome_report{.held = {1, 2}, .failed = true});
   check(*sys, outcome_report{.held = {1, 2}});
+  check(*sys, outcome_report{.held = {1, 2}, .failed = false, .slow = true, .retry_after = 3s});
+  check(*sys, success_batch{.generation = 5, .calls = 4, .slow = 3, .at = instant{2h}});
   check(*sys, permit_request{.attempt = {1, 2}});
   check(*sys, permit_withdrawal{.attempt = {1, 2}});
   check(*sys, permit_return{.count = 7});
@@ -278,8 +282,8 @@ TEST_CASE("enumerators out of range are refused", "[protocol]") {
   check_enum<errc>(*sys, 12);
   check_enum<error_mark>(*sys, 3);
   check_enum<part_kind>(*sys, 6);
-  check_enum<circuit_state>(*sys, 5);
-  check_enum<transition_cause>(*sys, 10);
+  check_enum<circuit_state>(*sys, 6);
+  check_enum<transition_cause>(*sys, 15);
   check_enum<jitter_kind>(*sys, 4);
 }
 
@@ -362,5 +366,5 @@ TEST_CASE("what nodes and owners of shared parts tell each other is as small as 
   CHECK(bytes_of(share_report{}) == 68);
   CHECK(bytes_of(share_grant{}) == 87);
   CHECK(bytes_of(circuit_report{}) == 33);
-  CHECK(bytes_of(circuit_word{}) == 70);
+  CHECK(bytes_of(circuit_word{}) == 109);
 }

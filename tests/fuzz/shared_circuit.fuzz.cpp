@@ -133,7 +133,7 @@ private:
     if (!owner_)
       return;
     if (const auto* over = std::get_if<outcome>(&what))
-      owner_->on_outcome(over->held, over->failed, now);
+      owner_->on_outcome(over->held, {.failed = over->failed}, now);
     else
       owner_->on_report(std::get<0>(what).first, std::get<0>(what).second, now);
   }

@@ -192,6 +192,7 @@ private:
     switch (state_) {
     case circuit_state::closed:
     case circuit_state::disabled:
+    case circuit_state::metrics_only:
       return decision.granted && decision.given == permit{generation_, 0};
     case circuit_state::forced_open:
       return !decision.granted && decision.refused == rejection{errc::circuit_open, 0ns};

@@ -1,4 +1,4 @@
-#include "models/circuit_breaker_model.hpp"
+#include "models/circuit_breaker_history.hpp"
 #include "support/catch.hpp"
 
 #include <rapidcheck.h>
@@ -6,7 +6,7 @@
 #include <cstdlib>
 #include <vector>
 
-// Random histories for the model in circuit_breaker_model.hpp.
+// Random histories for the model in circuit_breaker_history.hpp.
 
 using namespace bulwark;
 using namespace bulwark_tests::circuit_breaker_model;
@@ -21,23 +21,27 @@ rc::Gen<command> any_command() {
                                                 {8, action::cancel},
                                                 {4, action::see_success},
                                                 {3, action::see_failure},
+                                                {10, action::tell_batch},
                                                 {10, action::tick},
                                                 {24, action::sleep_until_due},
                                                 {1, action::force_open},
                                                 {1, action::disable},
+                                                {2, action::show},
                                                 {5, action::reset},
                                                 {2, action::trip},
-                                                {1, action::follow},
-                                                {6, action::stop_following},
+                                                {2, action::follow},
+                                                {8, action::stop_following},
                                                 {4, action::change_policy}});
   auto wait = rc::gen::weightedElement<int>({{12, 0}, {4, 1}, {3, 2}, {1, 5}});
-  return rc::gen::construct<command>(what, wait, rc::gen::inRange(0, 144));
+  return rc::gen::construct<command>(what, wait, rc::gen::inRange(0, 144),
+                                     rc::gen::inRange(0, 9 * 128));
 }
 
 rc::Gen<history> any_history() {
   return rc::gen::construct<history>(
       rc::gen::inRange(0, 144), rc::gen::element(instant{}, instant{1h}, end_of_time - 20ms),
-      rc::gen::scale(4.0, rc::gen::container<std::vector<command>>(any_command())));
+      rc::gen::scale(6.0, rc::gen::container<std::vector<command>>(any_command())),
+      rc::gen::oneOf(rc::gen::just(0), rc::gen::inRange(0, 9 * 128)));
 }
 
 } // namespace
@@ -60,7 +64,8 @@ TEST_CASE("the breaker does in every history what the book of what happened says
     CHECK(met.late >= 500);
     CHECK(met.given_back >= 500);
     CHECK(met.full >= 500);
-    CHECK(met.causes.size() == 10);
+    CHECK(met.ramped >= 100);
+    CHECK(met.causes.size() == 15);
     for (auto [cause, times] : met.causes) {
       CAPTURE(to_string(cause));
       CHECK(times >= 100);

@@ -419,7 +419,7 @@ private:
         const auto& all = owner->circuit();
         const auto before = std::tuple{all.generation(), all.successes(), all.probes()};
         const auto good = life == owner_life_ && owners.generation == all.generation();
-        owner->on_outcome(back, failed, now);
+        owner->on_outcome(back, {.failed = failed}, now);
         outdated += good ? 0 : 1;
         expect(good || before == std::tuple{all.generation(), all.successes(), all.probes()},
                "the outcome of an earlier probe counts");

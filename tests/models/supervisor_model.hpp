@@ -155,6 +155,7 @@ struct coverage {
   std::uint64_t not_idempotent = 0;
   std::uint64_t told_not_to = 0;
   std::uint64_t saved = 0;
+  std::uint64_t batched = 0; // successes that were told together
 };
 
 // -- the clerk's books --------------------------------------------------------------
@@ -227,6 +228,11 @@ public:
   std::uint64_t successes_told = 0;
   std::uint64_t failures_seen = 0; // that count against the circuit
   std::uint64_t failures_told = 0;
+  // Of the newest generation that had a success which was not told at once: how many, and how many
+  // of them were told.
+  std::uint64_t counted_in = 0;
+  std::uint64_t counted = 0;
+  std::uint64_t counted_told = 0;
   std::uint32_t coming = 0; // permits under way to here
   std::uint32_t going = 0;
 
@@ -242,6 +248,7 @@ public:
   void tick();
   // The call goes from `from` to between attempts, if it still is there.
   void leave_place(attempt_id attempt, place from);
+  void count_successes(std::uint64_t generation, std::uint64_t more);
   void check() const;
   void check_in_time() const;
   [[nodiscard]] std::vector<attempt_id> in_flight() const;
@@ -249,7 +256,8 @@ public:
   [[nodiscard]] std::array<std::uint32_t, 4> counts() const;
 
   void ask_probe(attempt_id attempt, instant hold_until) override;
-  void tell_breaker(const permit& held, std::optional<bool> failed) override;
+  void tell_breaker(const permit& held, const attempt_outcome& how) override;
+  void tell_successes(const success_batch& batch) override;
   void ask_permit(attempt_id attempt) override;
   void withdraw(attempt_id attempt) override;
   void return_permits(std::uint32_t count) override;
@@ -334,6 +342,9 @@ inline void station::use(const supervisor_limits& next) {
   }
   limits.budget =
       budget.real ? &budget : nullptr; // it stays: what it has seen can be held against it
+  take_limits(limits, all.breaker.policy());
+  if (limits.outcomes)
+    limits.outcomes->size = 3;
   if (next.retry)
     most_attempts = std::max(most_attempts, next.retry->max_attempts);
 }
@@ -434,6 +445,7 @@ inline void station::take_reply(attempt_id attempt, const reply_class& how) {
   const auto news = expected && !how && limits.breaker
                     && (i->second.launched_in == failed_in || all.view.read().failing);
   const auto told = successes_told;
+  const auto launched_in = expected ? i->second.launched_in : 0;
   if (expected && how) {
     i->second.may_have_begun = how->begun;
     i->second.not_before = all.now + how->retry_after;
@@ -444,6 +456,10 @@ inline void station::take_reply(attempt_id attempt, const reply_class& how) {
   failures_seen += expected && how && how->counts ? 1 : 0;
   MUST(core.on_reply(attempt, how, all.now) == expected);
   MUST(!news || successes_told == told + 1);
+  if (expected && !how && limits.breaker && limits.outcomes && successes_told == told)
+    count_successes(launched_in, 1);
+  MUST(counted_told <= counted);
+  MUST(!limits.outcomes || counted - counted_told < limits.outcomes->size);
   all.met.late += expected ? 0 : 1;
   // What has no second chance has been answered by now.
   MUST(!expected || (how && how->retryable && limits.retry && !no_chance)
@@ -494,7 +510,37 @@ inline void station::ask_probe(attempt_id attempt, instant hold_until) {
   });
 }
 
-inline void station::tell_breaker(const permit& held, std::optional<bool> failed) {
+// Of the newest generation, no more than came back, and they are few.
+inline void station::tell_successes(const success_batch& batch) {
+  MUST(limits.outcomes);
+  MUST(batch.calls > 0);
+  MUST(batch.calls <= limits.outcomes->size);
+  MUST(batch.slow <= batch.calls);
+  MUST((batch.at <= all.now));
+  count_successes(batch.generation, 0);
+  MUST(batch.generation == counted_in);
+  counted_told += batch.calls;
+  all.met.batched += batch.calls;
+  all.post(to_breaker, [this, batch] {
+    if (!all.breaker_alive)
+      return;
+    all.breaker.on_successes(batch, all.now);
+    all.publish();
+  });
+}
+
+inline void station::count_successes(std::uint64_t generation, std::uint64_t more) {
+  if (generation > counted_in) {
+    counted_in = generation;
+    counted = counted_told = 0;
+  }
+  counted += generation == counted_in ? more : 0;
+}
+
+inline void station::tell_breaker(const permit& held, const attempt_outcome& how) {
+  const auto failed = how.failed;
+  // What went well before it was told before it.
+  MUST(!limits.outcomes || !failed || !*failed || counted == counted_told);
   MUST(held.generation != 0U);
   MUST((held.probe != 0 || failed)); // a call that is no probe has nothing to give back
   // Only what came back from the target, or should have, says anything about it.
@@ -514,19 +560,14 @@ inline void station::tell_breaker(const permit& held, std::optional<bool> failed
   auto bounded = false;
   for (const auto& [serial, each] : leaves)
     bounded = bounded || (each.held == held && each.bounded);
-  all.post(to_breaker, [this, held, failed, bounded] {
+  all.post(to_breaker, [this, held, failed, how, bounded] {
     failures_on_way -= failed && *failed ? 1 : 0;
     if (!all.breaker_alive)
       return;
     auto& breaker = all.breaker;
     const auto probes = breaker.probes();
     const auto generation = breaker.generation();
-    if (!failed)
-      breaker.on_cancelled(held, all.now);
-    else if (*failed)
-      breaker.on_failure(held, all.now);
-    else
-      breaker.on_success(held, all.now);
+    breaker.on_outcome(held, how, all.now);
     // In time: its place had not been given back.
     if (held.probe != 0 && held.generation == generation && bounded)
       MUST((breaker.generation() != generation || breaker.probes() == probes - 1));
@@ -729,7 +770,16 @@ world::world(unsigned policy, coverage& to)
       breaker({.failure_threshold = 1 + policy % 3,
                .success_threshold = 1 + policy / 3 % 3,
                .open_for = (1 + policy / 9 % 4) * 3ms,
-               .half_open_calls = 1 + policy / 36 % 3},
+               .half_open_calls = 1 + policy / 36 % 3,
+               .count_window = policy / 5 % 2 == 0
+                                   ? std::optional{count_window{.size = 6, .minimum_calls = 5}}
+                                   : std::nullopt,
+               .time_window = policy / 11 % 2 == 0 ? std::optional{time_window{
+                                  .span = 20ms, .buckets = 5, .minimum_calls = 8}}
+                                                   : std::nullopt,
+               .open_growth = 1.0 + policy / 13 % 2,
+               .max_open_for = 20ms,
+               .ramp_for = policy / 17 % 2 == 0 ? std::optional{timespan{5ms}} : std::nullopt},
               *this, now),
       permits({.max_workers = 1 + policy / 108 % 5, .queue_size = policy / 540 % 5}, *this) {
   publish();

@@ -39,7 +39,7 @@ rc::Gen<history> any_history() {
 } // namespace
 
 TEST_CASE("every call of every history gets one answer and the books balance after each step "
-          "[G3 G5 G8 G9 G10 G11 G17 B1 B2 B10 C4 C11 K1 K2 K3 K4 K5 M4 M5]",
+          "[G3 G5 G8 G9 G10 G11 G17 B1 B2 B10 C4 C11 C20 K1 K2 K3 K4 K5 M4 M5]",
           "[supervisor]") {
   coverage met;
   auto histories = rc::gen::container<std::vector<history>>(16, any_history());
@@ -50,7 +50,7 @@ TEST_CASE("every call of every history gets one answer and the books balance aft
   CHECK(ok);
   CAPTURE(met.steps, met.calls, met.succeeded, met.probes, met.reopened, met.crossed, met.abandoned,
           met.late, met.budget_refused, met.left_to_others, met.not_idempotent, met.told_not_to,
-          met.saved);
+          met.saved, met.batched);
   if (std::getenv("RC_PARAMS") == nullptr) {
     CHECK(met.steps >= 100'000);
     CHECK(met.calls >= 10'000);
@@ -65,6 +65,7 @@ TEST_CASE("every call of every history gets one answer and the books balance aft
     CHECK(met.not_idempotent >= 100);
     CHECK(met.told_not_to >= 100);
     CHECK(met.saved >= 100);
+    CHECK(met.batched >= 200);
     for (auto code :
          {errc::circuit_open, errc::retries_exhausted, errc::timed_out, errc::bulkhead_full,
           errc::cancelled, errc::shutting_down, errc::target_lost}) {

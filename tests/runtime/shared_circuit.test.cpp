@@ -223,6 +223,59 @@ TEST_CASE("a probe that is given back leaves its place to another [D17]", "[shar
   const auto first = o.core.admit(1, o.now, o.now + 1s);
   REQUIRE(std::holds_alternative<permit>(first));
   CHECK(std::holds_alternative<rejection>(o.core.admit(1, o.now, o.now + 1s)));
-  o.core.on_outcome(std::get<permit>(first), std::nullopt, o.now);
+  o.core.on_outcome(std::get<permit>(first), {}, o.now);
   CHECK(std::holds_alternative<permit>(o.core.admit(1, o.now, o.now + 1s)));
+}
+
+TEST_CASE("a circuit that is open for all grows and is limited by the owner's policy [C33]",
+          "[shared_circuit]") {
+  struct growing final : shared_circuit_effects, circuit_observer {
+    void say(node_key, const circuit_word& word) override { last = word; }
+    void on_transition(const circuit_transition&) override {}
+    circuit_word last;
+  } told;
+  auto now = instant{1h};
+  shared_circuit core{
+      {.open_for = 10s, .half_open_calls = 1, .open_growth = 2.0, .max_half_open_for = 3s},
+      {.trips_for = trip_scope::any},
+      told,
+      told,
+      now};
+  core.on_report(1, {.stamp = {.session = 1, .serial = 1}, .seen = 1}, now);
+  core.on_report(1, {.stamp = {.session = 1, .serial = 2}, .trips = 1, .tripped = true, .seen = 1},
+                 now);
+  CHECK(told.last.probes_in == 10s);
+  now += 10s;
+  static_cast<void>(core.admit(1, now, end_of_time));
+  CHECK(told.last.state == circuit_state::half_open);
+  now += 3s;
+  core.on_tick(now); // the probe has come to no end
+  CHECK(told.last.state == circuit_state::open);
+  CHECK(told.last.probes_in == 20s);
+}
+
+TEST_CASE("a node ramps once the owner has closed [C33]", "[shared_circuit]") {
+  node_fixture n;
+  auto policy = n.own.policy();
+  policy.ramp_for = 5s;
+  n.own.change_policy(policy, n.now);
+  n.say(1, circuit_state::open, 2);
+  n.say(2, circuit_state::closed, 4);
+  circuit_view view;
+  n.own.publish(view);
+  CHECK(view.read().state == circuit_state::closed);
+  CHECK(view.read().ramping);
+}
+
+TEST_CASE("in metrics_only for all each node tells what it would have done [C33]",
+          "[shared_circuit]") {
+  node_fixture n;
+  n.say(1, circuit_state::metrics_only, 2);
+  CHECK(n.own.state() == circuit_state::metrics_only);
+  const auto generation = n.own.generation();
+  n.own.record_failure(n.now);
+  CHECK(n.own.generation() == generation + 1);
+  CHECK(n.own.state() == circuit_state::metrics_only);
+  n.say(2, circuit_state::closed, 3);
+  CHECK(n.own.state() == circuit_state::closed);
 }

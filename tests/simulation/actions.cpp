@@ -29,10 +29,39 @@ bulkhead_policy any_bulkhead(timespan tempo, random_stream& chance) {
 }
 
 circuit_breaker_limits any_circuit(timespan tempo, random_stream& chance) {
-  return {.failure_threshold = 1 + any(chance, 4),
-          .success_threshold = 1 + any(chance, 3),
-          .open_for = at_least_a_millisecond(times(tempo, 0.5, 20, chance)),
-          .half_open_calls = 1 + any(chance, 3)};
+  circuit_breaker_limits result{.failure_threshold = 1 + any(chance, 4),
+                                .success_threshold = 1 + any(chance, 3),
+                                .open_for = at_least_a_millisecond(times(tempo, 0.5, 20, chance)),
+                                .half_open_calls = 1 + any(chance, 3)};
+  if (happens(chance, 0.4)) {
+    const auto size = 2 + any(chance, 30);
+    result.count_window = count_window{.size = size,
+                                       .failure_ratio = 0.2 + 0.6 * chance.unit(),
+                                       .minimum_calls = 1 + any(chance, size)};
+  }
+  if (happens(chance, 0.4)) {
+    const auto buckets = 1 + any(chance, 8);
+    result.time_window =
+        time_window{.span = buckets * at_least_a_millisecond(times(tempo, 0.5, 10, chance)),
+                    .buckets = buckets,
+                    .minimum_calls = 1 + any(chance, 20)};
+  }
+  if (result.count_window || result.time_window) {
+    result.failure_threshold *= any(chance, 2);
+    if (happens(chance, 0.5))
+      result.slow_call_duration = at_least_a_millisecond(times(tempo, 0.5, 5, chance));
+  }
+  if (happens(chance, 0.4))
+    result.open_growth = 1.0 + 2.0 * chance.unit();
+  result.max_open_for = 4 * result.open_for;
+  if (happens(chance, 0.4))
+    result.open_jitter = 0.5;
+  result.open_on_retry_after = happens(chance, 0.3);
+  if (happens(chance, 0.4))
+    result.max_half_open_for = at_least_a_millisecond(times(tempo, 0.5, 10, chance));
+  if (happens(chance, 0.4))
+    result.ramp_for = at_least_a_millisecond(times(tempo, 0.5, 20, chance));
+  return result;
 }
 
 // By a chance of its own: what else a seed draws stays as it was.
@@ -260,7 +289,7 @@ void world::change_breaker(process& p, random_stream& chance) {
     p.owner->after_circuit();
     return;
   }
-  p.circuits[0]->core.change_policy(policy, p.now());
+  p.circuits[0]->policy_changed(policy);
   p.circuits[0]->probes_before = p.circuits[0]->core.probes();
   p.circuits[0]->after_event();
 }
@@ -296,8 +325,9 @@ void world::change_guard(process& p, random_stream& chance) {
 
 void world::operate(process& p, random_stream& chance) {
   static constexpr std::array wishes{circuit_state::closed, circuit_state::closed,
-                                     circuit_state::forced_open, circuit_state::disabled};
-  const auto wish = wishes.at(any(chance, 4));
+                                     circuit_state::forced_open, circuit_state::disabled,
+                                     circuit_state::metrics_only};
+  const auto wish = wishes.at(any(chance, 5));
   const auto which = any(chance, static_cast<std::uint32_t>(p.circuits.size()));
   say(p, "somebody says of circuit {}: {}", which, to_string(wish));
   p.circuits[which]->operate(wish);

@@ -26,7 +26,7 @@ inline constexpr moment never = std::numeric_limits<moment>::max();
 /// What happens: a function object that is kept in place, since there are millions a second.
 class task {
 public:
-  static constexpr std::size_t room = 208;
+  static constexpr std::size_t room = 304;
 
   template <class F>
   explicit task(F f)

@@ -28,6 +28,8 @@ guard::guard(process& p, std::uint32_t i, holder_id h, const guard_settings& wit
            stream_of(p.all.with.seed, p.incarnation, h).next(),
            bulkhead && bulkhead->share ? &bulkhead->view : nullptr) {
   settings.limits.budget = budget ? &*budget : nullptr;
+  if (circuit)
+    take_limits(settings.limits, circuit->core.policy());
   if (bulkhead)
     settings.limits.queue_timeout = bulkhead->share ? bulkhead->share->policy().queue_timeout
                                                     : bulkhead->core.policy().queue_timeout;
@@ -139,10 +141,17 @@ void guard::ask_probe(attempt_id attempt, instant hold_until) {
   });
 }
 
-void guard::tell_breaker(const permit& held, std::optional<bool> failed) {
-  home.post(me(), circuit->me(), [to = circuit, held, failed] {
+void guard::tell_breaker(const permit& held, const attempt_outcome& how) {
+  home.post(me(), circuit->me(), [to = circuit, held, how] {
     if (!to->ended)
-      to->tell(held, failed);
+      to->tell(held, how);
+  });
+}
+
+void guard::tell_successes(const success_batch& batch) {
+  home.post(me(), circuit->me(), [to = circuit, batch] {
+    if (!to->ended)
+      to->tell(batch);
   });
 }
 

@@ -59,11 +59,11 @@ void owner_parts::probe(place from, std::uint64_t number, timespan hold_for) {
   after_circuit();
 }
 
-void owner_parts::outcome(const permit& held, std::optional<bool> failed) {
+void owner_parts::outcome(const permit& held, const attempt_outcome& how) {
   const auto& all = circuit.circuit();
   const auto before = std::pair{all.generation(), all.successes()};
   const auto doubled = !outcomes.emplace(held.generation, held.probe).second;
-  circuit.on_outcome(held, failed, home.now());
+  circuit.on_outcome(held, how, home.now());
   if (doubled && before != std::pair{all.generation(), all.successes()})
     home.all.violated("a probe's outcome counts twice", "probe {}", held.probe);
   if (held.generation != before.first && before != std::pair{all.generation(), all.successes()})
@@ -76,6 +76,8 @@ void owner_parts::operate(circuit_state wish) {
     circuit.reset(home.now());
   else if (wish == circuit_state::forced_open)
     circuit.force_open(home.now());
+  else if (wish == circuit_state::metrics_only)
+    circuit.metrics_only(home.now());
   else
     circuit.disable(home.now());
   after_circuit();

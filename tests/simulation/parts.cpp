@@ -127,7 +127,9 @@ void bulkhead_part::check() {
 // -- a circuit breaker ------------------------------------------------------------------------
 
 circuit_part::circuit_part(process& p, std::uint32_t i, const circuit_breaker_limits& policy)
-    : home(p), index(i), core(policy, *this, p.now()) {
+    : home(p),
+      index(i),
+      core(policy, *this, p.now(), stream_of(p.all.with.seed, p.incarnation, 100 + i).next()) {
   if (index == 1)
     share.emplace(core, static_cast<circuit_share_effects&>(*this), p.all.when_lost, p.now());
   core.publish(view);
@@ -175,7 +177,7 @@ void circuit_part::answered(std::uint64_t number, const admission& by_owner) {
   if (granted != nullptr && (i == asked.end() || !own)) // nobody can use it any more
     home.all.transmit(home.index, true, [w = &home.all, held = *granted] {
       if (auto* owner = w->owner())
-        owner->outcome(held, std::nullopt);
+        owner->outcome(held, {});
     });
   if (i == asked.end())
     return;
@@ -195,25 +197,25 @@ void circuit_part::answered(std::uint64_t number, const admission& by_owner) {
     });
 }
 
-void circuit_part::tell(const permit& held, std::optional<bool> failed) {
+void circuit_part::tell(const permit& held, const attempt_outcome& how) {
   if (share) {
     given.erase(held.probe);
     if (const auto owners = share->to_owners(held)) {
-      home.all.transmit(home.index, true, [w = &home.all, owners = *owners, failed] {
+      home.all.transmit(home.index, true, [w = &home.all, owners = *owners, how] {
         if (auto* owner = w->owner())
-          owner->outcome(owners, failed);
+          owner->outcome(owners, how);
       });
       after_event();
       return;
     }
   }
   probes.erase(held.probe);
-  if (!failed)
-    core.on_cancelled(held, home.now());
-  else if (*failed)
-    core.on_failure(held, home.now());
-  else
-    core.on_success(held, home.now());
+  core.on_outcome(held, how, home.now());
+  after_event();
+}
+
+void circuit_part::tell(const success_batch& batch) {
+  core.on_successes(batch, home.now());
   after_event();
 }
 
@@ -222,7 +224,7 @@ void circuit_part::lose(holder_id holder) {
   const auto back = std::exchange(given, {});
   for (const auto& [number, each] : back) {
     if (each.second == holder)
-      tell(each.first, std::nullopt);
+      tell(each.first, attempt_outcome{});
     else
       given[number] = each;
   }
@@ -247,6 +249,8 @@ void circuit_part::operate(circuit_state wish) {
     core.reset(home.now());
   } else if (wish == circuit_state::forced_open) {
     core.force_open(home.now());
+  } else if (wish == circuit_state::metrics_only) {
+    core.metrics_only(home.now());
   } else {
     core.disable(home.now());
   }
@@ -262,6 +266,10 @@ void circuit_part::report(const circuit_report& report) {
 
 void circuit_part::policy_changed(const circuit_breaker_limits& policy) {
   core.change_policy(policy, home.now());
+  for (auto& each : home.guards)
+    if (each && each->circuit == this)
+      home.post(me(), each->me(),
+                [to = each.get(), policy] { take_limits(to->settings.limits, policy); });
 }
 
 void circuit_part::after_event() {

@@ -113,7 +113,8 @@ struct guard : private supervisor_effects {
 
 private:
   void ask_probe(attempt_id attempt, instant hold_until) override;
-  void tell_breaker(const permit& held, std::optional<bool> failed) override;
+  void tell_breaker(const permit& held, const attempt_outcome& how) override;
+  void tell_successes(const success_batch& batch) override;
   void ask_permit(attempt_id attempt) override;
   void withdraw(attempt_id attempt) override;
   void return_permits(std::uint32_t count) override;
@@ -186,9 +187,11 @@ struct circuit_part : private circuit_observer, private circuit_share_effects {
 
   void ask(const question& asked);
   void answered(std::uint64_t number, const admission& by_owner);
-  void tell(const permit& held, std::optional<bool> failed);
+  void tell(const permit& held, const attempt_outcome& how);
+  void tell(const success_batch& batch);
   void lose(holder_id holder);
   void operate(circuit_state wish);
+  void policy_changed(const circuit_breaker_limits& policy) override;
   void after_event();
   [[nodiscard]] actor me() const { return static_cast<actor>(first_circuit + index); }
 
@@ -196,7 +199,6 @@ private:
   void decide(const question& asked);
   void on_transition(const circuit_transition& change) override;
   void report(const circuit_report& report) override;
-  void policy_changed(const circuit_breaker_limits& policy) override;
   void check();
 };
 
@@ -223,7 +225,7 @@ struct owner_parts : private shared_bulkhead_effects,
   void hear(place from, const share_report& report);
   void hear(place from, const circuit_report& report);
   void probe(place from, std::uint64_t number, timespan hold_for);
-  void outcome(const permit& held, std::optional<bool> failed);
+  void outcome(const permit& held, const attempt_outcome& how);
   void operate(circuit_state wish);
   void lose(std::uint32_t incarnation);
   void after_bulkhead();

@@ -242,6 +242,10 @@ void world::check_that_it_serves(guard& g) {
                                 && behind.bulkhead && behind.bulkhead->share;
   if (!result.wrong.empty() || waits_for_itself)
     return;
+  // One that has just closed may refuse it, by chance.
+  for (const guard* each : {static_cast<const guard*>(&g), &behind})
+    if (each->circuit && each->circuit->view.read().ramping)
+      run_until(now_ + 2 * (each->circuit->view.ramp().end() - each->home.now()).count());
   const auto before = g.answers;
   g.begin_call({}, {});
   run_until(now_ + timespan{20ms}.count());

@@ -26,6 +26,8 @@ struct wish_recorder final : supervisor_effects {
   struct outcome {
     permit held;
     std::optional<bool> failed;
+    bool slow = false;
+    timespan retry_after{0};
     friend bool operator==(const outcome&, const outcome&) = default;
   };
 
@@ -36,6 +38,7 @@ struct wish_recorder final : supervisor_effects {
 
   std::vector<probe_question> probes;
   std::vector<outcome> outcomes;
+  std::vector<success_batch> batches;
   std::vector<attempt_id> permit_questions;
   std::vector<attempt_id> withdrawals;
   std::uint32_t returned = 0;
@@ -49,9 +52,10 @@ struct wish_recorder final : supervisor_effects {
   void ask_probe(attempt_id attempt, instant hold_until) override {
     probes.push_back({attempt, hold_until});
   }
-  void tell_breaker(const permit& held, std::optional<bool> failed) override {
-    outcomes.push_back({held, failed});
+  void tell_breaker(const permit& held, const attempt_outcome& how) override {
+    outcomes.push_back({held, how.failed, how.slow, how.retry_after});
   }
+  void tell_successes(const success_batch& batch) override { batches.push_back(batch); }
   void ask_permit(attempt_id attempt) override { permit_questions.push_back(attempt); }
   void withdraw(attempt_id attempt) override { withdrawals.push_back(attempt); }
   void return_permits(std::uint32_t count) override { returned += count; }
