@@ -46,6 +46,12 @@ constexpr auto jitters =
                choice<bulwark::jitter_kind>{"equal", bulwark::jitter_kind::equal},
                choice<bulwark::jitter_kind>{"decorrelated", bulwark::jitter_kind::decorrelated}};
 
+constexpr auto initial_states = std::array{
+    choice<bulwark::circuit_state>{"closed", bulwark::circuit_state::closed},
+    choice<bulwark::circuit_state>{"forced_open", bulwark::circuit_state::forced_open},
+    choice<bulwark::circuit_state>{"disabled", bulwark::circuit_state::disabled},
+    choice<bulwark::circuit_state>{"metrics_only", bulwark::circuit_state::metrics_only}};
+
 constexpr auto trip_scopes =
     std::array{choice<bulwark::trip_scope>{"own", bulwark::trip_scope::own},
                choice<bulwark::trip_scope>{"quorum", bulwark::trip_scope::quorum},
@@ -198,6 +204,10 @@ private:
 
   void read(const caf::config_value& value, const std::string& path, bulwark::jitter_kind& into) {
     choose(value, path, jitters, into);
+  }
+
+  void read(const caf::config_value& value, const std::string& path, bulwark::circuit_state& into) {
+    choose(value, path, initial_states, into);
   }
 
   void read(const caf::config_value& value, const std::string& path, bulwark::cancel_signal& into) {

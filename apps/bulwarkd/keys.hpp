@@ -31,12 +31,41 @@ void for_each_key(F&& f, bulwark::retry_budget_policy& x) {
 }
 
 template <class F>
+void for_each_key(F&& f, bulwark::count_window& x) {
+  f("size", x.size, "outcomes that are remembered");
+  f("failure-ratio", x.failure_ratio, "the share of failures that opens it");
+  f("minimum-calls", x.minimum_calls, "with fewer outcomes it stays closed");
+  f("slow-ratio", x.slow_ratio, "the share of slow calls that opens it");
+}
+
+template <class F>
+void for_each_key(F&& f, bulwark::time_window& x) {
+  f("span", x.span, "how far it looks back");
+  f("buckets", x.buckets, "in so many steps it forgets");
+  f("failure-ratio", x.failure_ratio, "the share of failures that opens it");
+  f("minimum-calls", x.minimum_calls, "with fewer outcomes it stays closed");
+  f("slow-ratio", x.slow_ratio, "the share of slow calls that opens it");
+}
+
+template <class F>
 void for_each_key(F&& f, bulwark::circuit_breaker_policy& x) {
-  f("failure-threshold", x.failure_threshold, "failures in a row that open it");
+  f("failure-threshold", x.failure_threshold,
+    "failures in a row that open it; 0 with a window: no");
   f("success-threshold", x.success_threshold, "successes in half-open that close it");
   f("open-for", x.open_for, "time in open before probes are let through");
   f("half-open-calls", x.half_open_calls, "probes in flight at once in half-open");
   f("failure-on", x.failure_on, "the errors that are failures of the target");
+  f("count-window", x.count_window, "opens it by the last so many outcomes too");
+  f("time-window", x.time_window, "opens it by the outcomes of the last so many seconds too");
+  f("slow-call-duration", x.slow_call_duration, "an attempt that takes as long is slow");
+  f("open-growth", x.open_growth, "each reopening is open so many times longer");
+  f("max-open-for", x.max_open_for, "the longest time in open");
+  f("open-jitter", x.open_jitter, "the share by which chance shortens the time in open");
+  f("open-on-retry-after", x.open_on_retry_after, "opens it for as long as the target says");
+  f("max-half-open-for", x.max_half_open_for, "half-open that has no end by then opens again");
+  f("ramp-for", x.ramp_for, "how long after closing only a share is let through");
+  f("ramp-from", x.ramp_from, "the share with which the ramp begins");
+  f("initial-state", x.initial_state, "how it begins");
 }
 
 template <class F>
