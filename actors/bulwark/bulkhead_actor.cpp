@@ -26,7 +26,9 @@ attempt_id attempt_of(ticket_id ticket) noexcept {
 } // namespace
 
 bulkhead_actor::bulkhead_actor(caf::actor_config& config, settings init)
-    : caf::event_based_actor(config), self_(std::move(init)), core_(self_.policy, *this) {
+    : caf::event_based_actor(config),
+      self_(std::move(init)),
+      core_(self_.policy, *this, id() * 0x9e3779b97f4a7c15U) {
   if (!self_.of)
     return;
   auto view = std::make_shared<lease_view>();
@@ -52,7 +54,19 @@ caf::behavior bulkhead_actor::make_behavior() {
   }
   return {
       [this](const permit_request& request) {
-        with_sender([&](holder_id from) { core_.ask(from, ticket_of(request.attempt)); });
+        with_sender([&](holder_id from) {
+          core_.ask(from, ticket_of(request.attempt),
+                    {.importance = request.importance, .tenant = request.tenant});
+        });
+      },
+      [this](const samples_report& report) {
+        tell_time();
+        core_.on_samples({.first = instant{report.first},
+                          .count = report.count,
+                          .total = report.total,
+                          .squares = report.squares,
+                          .dropped = report.dropped});
+        after_event();
       },
       [this](const permit_withdrawal& withdrawal) {
         with_sender([&](holder_id from) { core_.withdraw(from, ticket_of(withdrawal.attempt)); });
@@ -130,9 +144,16 @@ holder_id bulkhead_actor::holder_of(const caf::strong_actor_ptr& holder) {
 template <class F>
 void bulkhead_actor::with_sender(F f) {
   if (const auto& holder = current_sender()) {
+    tell_time();
     f(holder_of(holder));
     after_event();
   }
+}
+
+/// Where its policy needs it.
+void bulkhead_actor::tell_time() {
+  if (core_.needs_time())
+    core_.advance(now());
 }
 
 instant bulkhead_actor::now() const {
@@ -147,6 +168,7 @@ void bulkhead_actor::on_down(const caf::down_msg& down) {
   const auto id = ids_[down.source];
   ids_.erase(down.source);
   addresses_.erase(id);
+  tell_time();
   core_.lose(id);
   if (supervisor_ && down.source == supervisor_)
     supervisor_ = nullptr;
@@ -203,7 +225,9 @@ caf::actor bulkhead_actor::supervisor() {
   if (!supervisor_) {
     supervisor_ = spawn<supervisor_actor>(supervisor_actor::settings{
         .name = self_.name,
-        .limits = {.bulkhead = true, .queue_timeout = self_.policy.queue_timeout},
+        .limits = {.bulkhead = true,
+                   .queue_timeout = self_.policy.queue_timeout,
+                   .tells_samples = self_.policy.adaptive.has_value()},
         .bulkhead_name = self_.name,
         .bulkhead = caf::weak_actor_ptr{ctrl()},
         .lease = lease(),
@@ -332,6 +356,7 @@ caf::result<void> bulkhead_actor::change_policy(const bulkhead_policy& policy) {
   if (const auto mistakes = find_mistakes(policy); !mistakes.empty())
     return make_failure(errc::invalid_policy,
                         {.part = self_.name, .last_error = to_string(mistakes)});
+  core_.advance(now());
   core_.change_policy(policy);
   publish_policy(policy);
   return caf::unit;
@@ -359,7 +384,9 @@ bulkhead_stats bulkhead_actor::stats() const {
           .timed_out = books.timed_out,
           .cancelled = books.cancelled,
           .abandoned = holders_.abandoned(),
-          .calls = books.calls + refused_};
+          .calls = books.calls + refused_,
+          .limit = core_.limit(),
+          .shed = core_.shed()};
 }
 
 void bulkhead_actor::on_exit() {

@@ -89,6 +89,7 @@ private:
   template <class F>
   void with_sender(F f);
   [[nodiscard]] instant now() const;
+  void tell_time();
   void on_down(const caf::down_msg& down);
   void change_line(bool up);
   void keep_up_share();

@@ -207,11 +207,32 @@ bool inspect(Inspector& f, retry_policy& x) {
       f.field("idempotent", x.idempotent));
 }
 
+/// What is none of its numbers is found by find_mistakes().
+template <class Inspector>
+bool inspect(Inspector& f, adaptive_limit_policy& x) {
+  auto algorithm = static_cast<std::uint8_t>(x.algorithm);
+  const auto result = f.object(x).fields(
+      f.field("algorithm", algorithm), f.field("floor", x.floor), f.field("initial", x.initial),
+      f.field("tolerance", x.tolerance), f.field("smoothing", x.smoothing),
+      f.field("decrease", x.decrease), f.field("latency_limit", x.latency_limit),
+      f.field("window", x.window), f.field("remeasure", x.remeasure));
+  if constexpr (Inspector::is_loading)
+    x.algorithm = static_cast<limit_algorithm>(algorithm);
+  return result;
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, queue_delay_policy& x) {
+  return f.object(x).fields(f.field("target", x.target), f.field("interval", x.interval),
+                            f.field("newest_first", x.newest_first));
+}
+
 template <class Inspector>
 bool inspect(Inspector& f, bulkhead_policy& x) {
-  return f.object(x).fields(f.field("max_workers", x.max_workers),
-                            f.field("queue_size", x.queue_size),
-                            f.field("queue_timeout", x.queue_timeout));
+  return f.object(x).fields(
+      f.field("max_workers", x.max_workers), f.field("queue_size", x.queue_size),
+      f.field("queue_timeout", x.queue_timeout), f.field("adaptive", x.adaptive),
+      f.field("shed", x.shed), f.field("fair_by_tenant", x.fair_by_tenant));
 }
 
 template <class Inspector>
@@ -264,7 +285,15 @@ bool inspect(Inspector& f, bulkhead_stats& x) {
                             f.field("queued", x.queued), f.field("completed", x.completed),
                             f.field("failed", x.failed), f.field("rejected", x.rejected),
                             f.field("timed_out", x.timed_out), f.field("cancelled", x.cancelled),
-                            f.field("abandoned", x.abandoned), f.field("calls", x.calls));
+                            f.field("abandoned", x.abandoned), f.field("calls", x.calls),
+                            f.field("limit", x.limit), f.field("shed", x.shed));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, samples_report& x) {
+  return f.object(x).fields(f.field("first", x.first), f.field("count", x.count),
+                            f.field("total", x.total), f.field("squares", x.squares),
+                            f.field("dropped", x.dropped));
 }
 
 template <class Inspector>
@@ -363,7 +392,18 @@ bool inspect(Inspector& f, success_batch& x) {
 
 template <class Inspector>
 bool inspect(Inspector& f, permit_request& x) {
-  return f.object(x).fields(f.field("attempt", x.attempt));
+  auto importance = static_cast<std::uint8_t>(x.importance);
+  if (!f.object(x).fields(f.field("attempt", x.attempt), f.field("importance", importance),
+                          f.field("tenant", x.tenant)))
+    return false;
+  if constexpr (Inspector::is_loading) {
+    if (importance >= criticality_count) {
+      f.emplace_error(caf::sec::field_invariant_check_failed);
+      return false;
+    }
+    x.importance = static_cast<criticality>(importance);
+  }
+  return true;
 }
 
 template <class Inspector>

@@ -191,6 +191,7 @@ caf::actor part_directory::spawn_shared(part_kind kind, const std::string& name,
 
 caf::actor part_directory::shared_bulkhead(const std::string& name, const bulkhead_policy& policy,
                                            const sharing_policy& sharing) {
+  require_no_mistakes(name, find_sharing_mistakes(policy));
   return spawn_shared(part_kind::bulkhead, name, policy, sharing, [&](std::string full_name) {
     return system_.spawn<shared_bulkhead_actor>(shared_bulkhead_actor::settings{
         .name = std::move(full_name),
@@ -410,7 +411,9 @@ void part_directory::add_bulkhead(supervisor_actor::settings& init, const guard_
   init.bulkhead = caf::actor_cast<caf::weak_actor_ptr>(part);
   init.bulkhead_name = found->part_name();
   init.keeps_alive.push_back(caf::actor_cast<caf::strong_actor_ptr>(part));
-  init.limits.queue_timeout = found->policy().queue_timeout;
+  const auto with = found->policy();
+  init.limits.queue_timeout = with.queue_timeout;
+  init.limits.tells_samples = with.adaptive.has_value();
 }
 
 void part_directory::join_threads() {

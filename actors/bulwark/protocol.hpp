@@ -183,6 +183,8 @@ struct bulkhead_stats {
   std::uint64_t cancelled = 0;
   std::uint64_t abandoned = 0; ///< Timed out, but the function went on: counted in timed_out too.
   std::uint64_t calls = 0; ///< completed + failed + rejected + timed_out + cancelled + in progress
+  std::uint32_t limit = 0; ///< max_workers, or with `adaptive` what is found to be good.
+  std::uint64_t shed = 0;  ///< Of rejected: waited too long in a queue that didn't empty.
 };
 
 struct timeout_manager_stats {
@@ -277,6 +279,17 @@ attempt_outcome outcome_of(const outcome_report& report);
 
 struct permit_request {
   attempt_id attempt = {};
+  criticality importance = criticality::normal;
+  std::uint64_t tenant = 0; ///< A hash.
+};
+
+/// A supervisor tells a bulkhead whose limit is adaptive how attempts have ended, some at a time.
+struct samples_report {
+  timespan first{0}; ///< Of the actor system's clock, since its beginning.
+  std::uint32_t count = 0;
+  timespan total{0};
+  double squares = 0;
+  std::uint32_t dropped = 0;
 };
 
 struct permit_withdrawal {
@@ -461,6 +474,8 @@ CAF_ADD_TYPE_ID(bulwark, (bulwark::cluster_stats))
 CAF_ADD_TYPE_ID(bulwark, (bulwark::cluster_policy))
 CAF_ADD_TYPE_ID(bulwark, (bulwark::node_answer))
 CAF_ADD_ATOM(bulwark, bulwark, get_cluster_stats_atom)
+
+CAF_ADD_TYPE_ID(bulwark, (bulwark::samples_report))
 
 CAF_ADD_TYPE_ID(bulwark, (bulwark::retry_after))
 

@@ -74,7 +74,7 @@ void shared_bulkhead_actor::grant(node_key node, const share_grant& grant) {
 }
 
 caf::result<void> shared_bulkhead_actor::change_policy(const bulkhead_policy& policy) {
-  if (const auto mistakes = find_mistakes(policy); !mistakes.empty())
+  if (const auto mistakes = find_sharing_mistakes(policy); !mistakes.empty())
     return make_failure(errc::invalid_policy,
                         {.part = self_.name, .last_error = to_string(mistakes)});
   self_.policy = policy;

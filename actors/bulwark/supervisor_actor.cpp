@@ -2,11 +2,13 @@
 #include "bulwark/supervisor_actor.hpp"
 
 #include "bulwark/envelope.hpp"
+#include "bulwark/key_hash.hpp"
 #include "bulwark/reply_port_actor.hpp"
 
 #include <algorithm>
 #include <exception>
 #include <new>
+#include <random>
 #include <utility>
 
 namespace bulwark {
@@ -42,6 +44,16 @@ bool is_lost(const caf::error& reason, bool from_nobody) noexcept {
 
 bool is_guard(const caf::strong_actor_ptr& target) {
   return target && dynamic_cast<const supervisor_actor*>(target->get()) != nullptr;
+}
+
+// One for the process: its bulkheads are asked by many guards.
+const hash_secret& secret() {
+  static const auto result = [] {
+    std::random_device chance;
+    const auto number = [&] { return (std::uint64_t{chance()} << 32U) | chance(); };
+    return hash_secret{number(), number()};
+  }();
+  return result;
 }
 
 bool understands_cancel(const caf::strong_actor_ptr& target, cancel_signal wish) {
@@ -217,6 +229,7 @@ caf::behavior supervisor_actor::own_messages() {
       },
       [this](change_policy_atom, const bulkhead_policy& policy) {
         self_.limits.queue_timeout = policy.queue_timeout;
+        self_.limits.tells_samples = policy.adaptive.has_value();
       },
       [this](get_stats_atom) { return stats(); },
       [this](shutdown_atom) { return shut_down(false); },
@@ -575,7 +588,12 @@ void supervisor_actor::tell_successes(const success_batch& batch) {
 }
 
 void supervisor_actor::ask_permit(attempt_id attempt) {
-  send_to(self_.bulkhead, caf::make_message(permit_request{.attempt = attempt}));
+  permit_request wish{.attempt = attempt};
+  if (const auto& said = records_[attempt.slot].context) {
+    wish.importance = said->importance;
+    wish.tenant = said->tenant.empty() ? 0 : hash_of(said->tenant, secret());
+  }
+  send_to(self_.bulkhead, caf::make_message(wish));
 }
 
 void supervisor_actor::withdraw(attempt_id attempt) {
@@ -584,6 +602,15 @@ void supervisor_actor::withdraw(attempt_id attempt) {
 
 void supervisor_actor::return_permits(std::uint32_t count) {
   send_to(self_.bulkhead, caf::make_message(permit_return{.count = count}));
+}
+
+void supervisor_actor::tell_samples(const latency_samples& samples) {
+  send_to(self_.bulkhead,
+          caf::make_message(samples_report{.first = samples.first.time_since_epoch(),
+                                           .count = samples.count,
+                                           .total = samples.total,
+                                           .squares = samples.squares,
+                                           .dropped = samples.dropped}));
 }
 
 void supervisor_actor::start_attempt(attempt_id attempt) {

@@ -180,6 +180,7 @@ private:
   void ask_permit(attempt_id attempt) override;
   void withdraw(attempt_id attempt) override;
   void return_permits(std::uint32_t count) override;
+  void tell_samples(const latency_samples& samples) override;
   void start_attempt(attempt_id attempt) override;
   void cut_attempt(attempt_id attempt, errc why) override;
   void answer(std::uint32_t slot, const call_end& end) override;

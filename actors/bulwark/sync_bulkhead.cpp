@@ -17,7 +17,13 @@ bulkhead::~bulkhead() {
 }
 
 std::unique_ptr<workers> make_own_workers(const bulkhead_policy& policy, std::string name) {
-  if (const auto mistakes = find_mistakes(policy); !mistakes.empty())
+  auto mistakes = find_mistakes(policy);
+  // Its threads are no calls to a target: how long they take says nothing about a limit.
+  if (policy.adaptive)
+    mistakes.push_back({"bulkhead.adaptive", "on", "off, where it has threads of its own"});
+  if (policy.shed)
+    mistakes.push_back({"bulkhead.shed", "on", "off, where it has threads of its own"});
+  if (!mistakes.empty())
     throw policy_error{errc::invalid_policy, {.part = name, .last_error = to_string(mistakes)}};
   return std::make_unique<own_workers>(policy, std::move(name));
 }

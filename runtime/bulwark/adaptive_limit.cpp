@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <string>
 
 namespace bulwark {
 
@@ -25,6 +26,9 @@ constexpr double rising = 1.2;
 policy_mistakes find_mistakes(const adaptive_limit_policy& policy) {
   using namespace std::chrono_literals;
   policy_mistakes result;
+  if (policy.algorithm != limit_algorithm::gradient && policy.algorithm != limit_algorithm::aimd)
+    result.push_back({"adaptive_limit.algorithm", // came in as a number
+                      std::to_string(static_cast<unsigned>(policy.algorithm)), "1 .. 2"});
   check_range(result, "adaptive_limit.floor", std::uint64_t{policy.floor}, 1, 10'000'000);
   check_range(result, "adaptive_limit.initial", std::uint64_t{policy.initial}, 1, 10'000'000);
   check_range(result, "adaptive_limit.tolerance", policy.tolerance, 1.0, 10.0);

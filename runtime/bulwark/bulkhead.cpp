@@ -16,10 +16,25 @@ policy_mistakes find_mistakes(const bulkhead_policy& policy) {
   const auto add = [&](const policy_mistakes& more) {
     result.insert(result.end(), more.begin(), more.end());
   };
-  if (policy.adaptive)
+  if (policy.adaptive) {
     add(find_mistakes(*policy.adaptive));
+    check_range(result, "adaptive_limit.floor", std::uint64_t{policy.adaptive->floor}, 0,
+                policy.max_workers);
+  }
   if (policy.shed)
     add(find_mistakes(*policy.shed));
+  return result;
+}
+
+policy_mistakes find_sharing_mistakes(const bulkhead_policy& policy) {
+  auto result = find_mistakes(policy);
+  const auto must_be_off = [&](const char* field, bool on) {
+    if (on)
+      result.push_back({field, "on", "off, where nodes share it"});
+  };
+  must_be_off("bulkhead.adaptive", policy.adaptive.has_value());
+  must_be_off("bulkhead.shed", policy.shed.has_value());
+  must_be_off("bulkhead.fair_by_tenant", policy.fair_by_tenant);
   return result;
 }
 

@@ -65,6 +65,10 @@ struct bulkhead_policy {
 /// What is out of range, each field with its path "bulkhead.<field>".
 policy_mistakes find_mistakes(const bulkhead_policy& policy);
 
+/// The same, for a bulkhead that nodes share: its limit is the owner's and its queue is theirs, so
+/// that `adaptive`, `shed` and `fair_by_tenant` have to be off.
+policy_mistakes find_sharing_mistakes(const bulkhead_policy& policy);
+
 /// What a bulkhead wishes to be done. None of it may call the bulkhead back.
 struct bulkhead_effects {
   /// The asking call may run; `extra` permits more for the holder's next calls. While `keep`, the
