@@ -14,7 +14,7 @@ namespace {
 
 std::uint64_t histories() {
   const char* wish = std::getenv("BULWARK_HISTORIES");
-  return wish != nullptr ? std::strtoull(wish, nullptr, 10) : 100;
+  return wish != nullptr ? std::strtoull(wish, nullptr, 10) : 400;
 }
 
 } // namespace

@@ -698,6 +698,10 @@ inline void station::answer(std::uint32_t slot, const call_end& end) {
   case errc::retries_exhausted:
     MUST((limits.retry && (!call.is_retry || limits.retry->max_attempts == 1)));
     MUST((all.now < call.deadline || doing != action::tick));
+    // All attempts are used up, or no other could begin in time. What the circuit refuses without a
+    // question is an attempt that nobody sees here.
+    MUST(limits.breaker || call.begun >= limits.retry->max_attempts
+         || call.deadline - all.now <= limits.retry->max_delay);
     return;
   case errc::cancelled:
     MUST((doing == action::cancel && done_to.slot == slot));
@@ -969,7 +973,12 @@ inline void world::perform(const command& next) {
     }
     return;
   case action::cancel: {
-    const auto slot = digit(to.live.size() + 3);
+    auto slot = digit(to.live.size() + 3);
+    const auto asking = std::find_if(to.live.begin(), to.live.end(), [](const auto& each) {
+      return each.second.where == place::asking;
+    });
+    if (digit(2) == 0 && asking != to.live.end()) // on whom others may wait
+      slot = asking->first;
     to.done_to = {.slot = slot, .serial = 0};
     const auto was_live = to.live.count(slot) != 0;
     const auto before = to.live.size();

@@ -635,3 +635,14 @@ TEST_CASE("each field of a bulkhead policy is checked against its range [P4]", "
   CHECK(find_mistakes({.max_workers = 0, .queue_size = 10'000'001, .queue_timeout = 0ms}).size()
         == 3);
 }
+
+TEST_CASE("while free permits are not to be handed on whoever comes waits for word of it [D12]",
+          "[bulkhead]") {
+  fixture f{2};
+  f.parts.hand_on(false);
+  f.parts.ask(ann, 1);
+  CHECK(f.given().empty());
+  CHECK(f.parts.queued() == 1);
+  f.parts.hand_on(true);
+  CHECK(f.given().size() == 1);
+}

@@ -441,3 +441,18 @@ TEST_CASE("the total p99 is the p99 of all calls of all nodes [D71] [Y8]", "[clu
   CHECK(slow.latency.quantile(0.99) > 2 * exact);
   CHECK(own.latency.quantile(0.99) < exact / 2);
 }
+
+TEST_CASE("latencies that would be more than can be counted are left out of a total [D70]",
+          "[cluster]") {
+  const auto many = latency_histogram::most_restored;
+  guard_figures huge;
+  REQUIRE(huge.latency.restore({{0, many}}, 0s, 0s, 0s));
+  huge.calls.calls = 1;
+  auto total = figures(2);
+  total += huge;
+  CHECK(total.calls.calls == 3);
+  CHECK(total.latency.count() == 2);
+  auto other = huge;
+  other += figures(2);
+  CHECK(other.latency.count() == many);
+}

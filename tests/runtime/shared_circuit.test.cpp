@@ -279,3 +279,23 @@ TEST_CASE("in metrics_only for all each node tells what it would have done [C33]
   n.say(2, circuit_state::closed, 3);
   CHECK(n.own.state() == circuit_state::closed);
 }
+
+TEST_CASE("a call that was no probe has nothing to tell the owner [D17]", "[shared_circuit]") {
+  node_fixture n;
+  n.say(1, circuit_state::half_open, 3);
+  REQUIRE(n.share.owner_decides());
+  CHECK_FALSE(n.share.to_owners({.generation = n.own.generation(), .probe = 0}));
+  CHECK(n.share.to_owners({.generation = n.own.generation(), .probe = 4}));
+}
+
+TEST_CASE("what is said of probes while the owner's timer is late is that they are due [D17]",
+          "[shared_circuit]") {
+  owner_fixture o;
+  o.report(1, 1, 0, 1);
+  o.report(1, 2, 1, o.core.circuit().generation());
+  REQUIRE(o.open());
+  o.now += 11s;
+  o.core.change_policy({.open_for = 10s}, o.now);
+  CHECK(o.words[1].state == circuit_state::open);
+  CHECK(o.words[1].probes_in == timespan{0});
+}

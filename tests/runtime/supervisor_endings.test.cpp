@@ -375,3 +375,35 @@ TEST_CASE(
   CHECK(after.rejected == before.rejected + 1);
   CHECK(after.balanced());
 }
+
+// -- what an end says of the target -----------------------------------------------------------
+
+TEST_CASE("a lost target counts against the circuit only where the policy says so [G4]",
+          "[supervisor]") {
+  const auto counts = GENERATE(true, false);
+  recording_supervisor s{{.breaker = true}};
+  s.wishes.counted.clear();
+  if (counts)
+    s.wishes.counted.insert(errc::target_lost);
+  s.call();
+  s.core.on_target_lost(s.now);
+  CHECK(s.wishes.outcomes.size() == (counts ? 1 : 0));
+  CHECK(s.core.books().breaker.failed == (counts ? 1 : 0));
+  CHECK(s.core.books().breaker.cancelled == (counts ? 0 : 1));
+}
+
+TEST_CASE(
+    "a call that comes out of the queue after its circuit has opened is refused with the time "
+    "that is left and that is never less than none [G10]",
+    "[supervisor]") {
+  const auto passed = GENERATE(1s, 4s);
+  recording_supervisor s{{.breaker = true, .bulkhead = true}};
+  s.show(circuit_state::closed, 1);
+  s.call();
+  s.show(circuit_state::open, 2, s.now + 3s);
+  s.now += passed;
+  s.grant();
+  REQUIRE(s.wishes.answers.size() == 1);
+  CHECK(s.wishes.answers[0].end.error == errc::circuit_open);
+  CHECK(s.wishes.answers[0].end.retry_after == std::max<timespan>(3s - passed, 0s));
+}
