@@ -82,6 +82,13 @@ std::optional<std::uint32_t> replica_set::choose(std::uint64_t tried, random_str
   return candidates_[cost_of(second) < cost_of(first) ? second : first];
 }
 
+bool replica_set::has_other_than(std::uint64_t tried) const noexcept {
+  for (std::uint32_t i = 0; i < size(); ++i)
+    if (!replicas_[i].lost && (tried & bit_of(i)) == 0)
+      return true;
+  return false;
+}
+
 /// What one more call there would wait, roughly. Of whom nothing is known is thought what is typical.
 double replica_set::cost(const replica& which, double unknown) const noexcept {
   const auto latency = which.failures_in_a_row > 0 ? std::max(which.latency, unknown)

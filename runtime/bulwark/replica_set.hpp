@@ -103,6 +103,9 @@ public:
     return std::uint64_t{1} << (replica % 64);
   }
 
+  /// Whether somebody is there who isn't in `tried`.
+  [[nodiscard]] bool has_other_than(std::uint64_t tried) const noexcept;
+
   /// An attempt goes to `replica`; on_end() must follow, once.
   void on_start(std::uint32_t replica) noexcept;
   void on_end(std::uint32_t replica, replica_outcome outcome, timespan elapsed, instant now);

@@ -319,16 +319,108 @@ void supervisor::launch(call& c, instant now) {
     return;
   }
   ++c.attempts;
-  ++books_.attempts;
-  if (c.attempts > 1)
-    ++books_.retries;
-  else if (limits_.budget != nullptr && !c.is_retry)
-    limits_.budget->on_call(now);
-  const auto timeout = limits_.attempt_timeout;
   c.launched = now;
+  count_launch(c, now);
   c.state = call_state::in_flight;
-  set_timer(c, std::min(c.deadline, timeout ? saturating_add(now, *timeout) : end_of_time));
+  const auto ends = attempt_ends(c);
+  const auto copy_at = hedge_due(c, now);
+  c.awaits_copy = copy_at < ends;
+  set_timer(c, std::min(ends, copy_at));
   effects_.start_attempt(c.id());
+}
+
+void supervisor::count_launch(call& c, instant now) {
+  ++books_.attempts;
+  if (std::exchange(c.unlaunched, false)) {
+    ++books_.hedges;
+  } else if (c.attempts > 1) {
+    ++books_.retries;
+  } else {
+    if (limits_.budget != nullptr && !c.is_retry)
+      limits_.budget->on_call(now);
+    if (limits_.hedge != nullptr)
+      limits_.hedge->on_call(now);
+  }
+}
+
+instant supervisor::attempt_ends(const call& c) const noexcept {
+  const auto timeout = limits_.attempt_timeout;
+  return std::min(c.deadline, timeout ? saturating_add(c.launched, *timeout) : end_of_time);
+}
+
+// -- two copies of a call -------------------------------------------------------------
+
+/// When the attempt that begins now is old enough for a second copy; never for a call that may not
+/// be made twice, or that is itself somebody's second attempt.
+instant supervisor::hedge_due(const call& c, instant now) const noexcept {
+  if (limits_.hedge == nullptr || !c.idempotent || c.is_retry || c.keeps_worker || c.other != 0
+      || c.second)
+    return end_of_time;
+  const auto delay = limits_.hedge->delay(now);
+  return delay ? saturating_add(now, *delay) : end_of_time;
+}
+
+void supervisor::make_copy(call& c, instant now) {
+  set_timer(c, attempt_ends(c));
+  if (limits_.hedge == nullptr || shutting_down_)
+    return;
+  if (!limits_.hedge->try_spend(now)) {
+    ++books_.hedges_refused;
+    return;
+  }
+  try {
+    const auto slot = open();
+    auto& copy = calls_[slot];
+    try {
+      effects_.copy_call(c.slot, slot);
+    } catch (...) {
+      discard(slot);
+      throw;
+    }
+    copy.started = c.started;
+    copy.deadline = c.deadline;
+    copy.keeps_worker = false;
+    copy.idempotent = true;
+    copy.is_retry = false;
+    copy.tries = c.tries - 1; // a copy is no further try
+    copy.second = true;
+    copy.unlaunched = true;
+    copy.other = c.slot + 1;
+    c.other = slot + 1;
+  } catch (const std::bad_alloc&) {
+    return; // the first copy is as good
+  }
+  begin_attempt(calls_[c.other - 1], now);
+}
+
+/// Where a copy has failed, and the other may still succeed: that one goes on for both.
+bool supervisor::leave_to_other(call& c) {
+  if (c.other == 0)
+    return false;
+  auto& heir = calls_[c.other - 1];
+  heir.other = 0;
+  heir.attempts += c.attempts;
+  effects_.forget_copy(c.slot, heir.slot);
+  free_slot(c);
+  return true;
+}
+
+/// The call is answered: its other copy has nobody to answer.
+void supervisor::drop_other(call& c, instant now) {
+  auto& other = calls_[c.other - 1];
+  c.other = 0;
+  c.attempts += other.attempts;
+  wheel_.cancel(other);
+  withdraw(other, errc::cancelled);
+  settle_breaker(other, &counters::cancelled, now);
+  settle_bulkhead(other, &counters::cancelled);
+  effects_.forget_copy(other.slot, c.slot);
+  free_slot(other);
+}
+
+std::uint32_t supervisor::attempts_of(attempt_id attempt) const noexcept {
+  const auto& c = calls_[attempt.slot];
+  return c.attempts + (c.other != 0 ? calls_[c.other - 1].attempts : 0);
 }
 
 // -- an attempt on its way outwards ---------------------------------------------------
@@ -349,6 +441,7 @@ bool supervisor::on_reply(attempt_id attempt, const reply_class& reply, instant 
   if (!reply || !reply->counts) // a failure may come soon, and says nothing about the load
     sample(*c, false, now);
   if (!reply) {
+    note_success(*c, now);
     settle_breaker(*c, &counters::succeeded, now);
     settle_bulkhead(*c, &counters::succeeded);
     finish(*c, std::nullopt, &counters::succeeded, timespan{0}, now);
@@ -370,10 +463,21 @@ bool supervisor::on_reply(attempt_id attempt, const reply_class& reply, instant 
   return true;
 }
 
+/// What calls take is counted from the first copy: the second one's time is not all that it took.
+void supervisor::note_success(const call& c, instant now) noexcept {
+  if (limits_.hedge == nullptr)
+    return;
+  const auto first = c.second && c.other != 0 ? calls_[c.other - 1].launched : c.launched;
+  limits_.hedge->on_success(now - std::min(first, c.launched), now);
+  books_.hedges_won += c.second ? 1 : 0;
+}
+
 std::optional<timespan> supervisor::time_left(attempt_id attempt, instant now) const noexcept {
   const auto& c = calls_[attempt.slot];
-  return is(attempt, call_state::in_flight) && c.linked() ? std::optional{c.due() - now}
-                                                          : std::nullopt;
+  if (!is(attempt, call_state::in_flight) || !c.linked())
+    return std::nullopt;
+  const auto ends = c.awaits_copy ? attempt_ends(c) : c.due();
+  return ends == end_of_time ? std::nullopt : std::optional{ends - now};
 }
 
 void supervisor::on_lost(attempt_id attempt, instant now, bool begun) {
@@ -434,6 +538,8 @@ void supervisor::refuse(call& c, const rejection& why, instant now) {
 }
 
 void supervisor::fail_attempt(call& c, const failure& why, instant now) {
+  if (leave_to_other(c))
+    return;
   c.last_error = why.error;
   if (!limits_.retry || !why.retryable) {
     end_as_it_is(c, why, now);
@@ -499,6 +605,10 @@ supervisor::failure supervisor::time_out_of(const error_class& kind, bool begun,
 }
 
 void supervisor::time_out(call& c, instant now) {
+  if (c.state == call_state::in_flight && std::exchange(c.awaits_copy, false)) {
+    make_copy(c, now);
+    return;
+  }
   const auto kind = effects_.classify(errc::timed_out);
   const auto begun = c.state == call_state::in_flight;
   count_given_up(c);
@@ -507,6 +617,7 @@ void supervisor::time_out(call& c, instant now) {
   case call_state::abandoned:
     return; // has no timer
   case call_state::backing_off:
+    c.second = false; // a new try may have a second copy of its own
     if (now < c.deadline)
       begin_attempt(c, now);
     else
@@ -691,6 +802,8 @@ void supervisor::finish(call& c, std::optional<errc> error, heading book, timesp
 void supervisor::answer(call& c, std::optional<errc> error, heading book, timespan retry_after,
                         instant now) {
   wheel_.cancel(c);
+  if (c.other != 0)
+    drop_other(c, now);
   const auto elapsed = now - c.started;
   // The counters last: they can't throw, and the call counts as in flight until it is answered.
   if (book != &counters::rejected)
@@ -719,12 +832,16 @@ void supervisor::free_slot(call& c) {
   c.last_error.reset();
   c.tries = 0;
   c.attempts = 0;
+  c.other = 0;
   c.no_more = false;
+  c.second = false;
+  c.unlaunched = false;
+  c.awaits_copy = false;
   free_slots_.push_back(c.slot);
 }
 
-/// Ends a call that has not been answered, wherever it is.
-void supervisor::stop(call& c, errc why, heading book, instant now) {
+/// Nobody waits for its attempt any more, wherever that is.
+void supervisor::withdraw(call& c, errc why) {
   count_given_up(c);
   if (c.state == call_state::queued) {
     --waiting_;
@@ -734,6 +851,11 @@ void supervisor::stop(call& c, errc why, heading book, instant now) {
   } else if (c.state == call_state::in_flight) {
     effects_.cut_attempt(c.id(), why);
   }
+}
+
+/// Ends a call that has not been answered.
+void supervisor::stop(call& c, errc why, heading book, instant now) {
+  withdraw(c, why);
   settle_breaker(c, &counters::cancelled, now);
   if (c.state == call_state::in_flight && c.keeps_worker) {
     abandon(c, why, book, now);
@@ -758,8 +880,13 @@ void supervisor::on_part_lost(instant now) {
   keeps_permits_ = false; // whose part it was: a bulkhead that is still there needs them
   send_home();
   for_each_call([&](call& c) {
-    if (c.state == call_state::awaiting_probe || c.state == call_state::behind
-        || c.state == call_state::queued)
+    if (c.state != call_state::awaiting_probe && c.state != call_state::behind
+        && c.state != call_state::queued)
+      return;
+    // A copy that waits for nothing may still bring the answer.
+    if (c.other != 0 && calls_[c.other - 1].state == call_state::in_flight)
+      drop_other(calls_[c.other - 1], now);
+    else
       stop(c, errc::shutting_down, &counters::rejected, now);
   });
   let_follow(now); // nobody is behind any more, and who comes now isn't either

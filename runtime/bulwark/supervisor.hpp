@@ -5,6 +5,7 @@
 #include "bulwark/circuit_breaker.hpp"
 #include "bulwark/circuit_view.hpp"
 #include "bulwark/errc.hpp"
+#include "bulwark/hedge.hpp"
 #include "bulwark/lease.hpp"
 #include "bulwark/outcome_batch.hpp"
 #include "bulwark/paged_array.hpp"
@@ -42,6 +43,10 @@
 /// | abandoned      | the function's return, to give its   | not: it can't be stopped       |
 /// |                | worker back                          |                                |
 ///
+/// A call that is hedged has two copies, each in a slot of its own and each in one of these states.
+/// The first that succeeds answers, and the other is cut; one that fails leaves the call to the
+/// other; what is answered for other reasons (deadline, cancel, the guard's end) ends both.
+///
 /// Order of the parts, outermost first: deadline > retry > circuit breaker > bulkhead > attempt
 /// timeout > target. A refusal is no failure in the breaker's books, and a permission that a part
 /// further in refuses is given back.
@@ -67,6 +72,8 @@ struct supervisor_limits {
   retry_allowance* budget = nullptr;
   /// The bulkhead's limit is adaptive: it is told how long attempts take.
   bool tells_samples = false;
+  /// When a call gets a second copy; null: never. Outlives the supervisor.
+  hedging* hedge = nullptr;
   /// Where the breaker keeps a window: how it is told successes, and which calls are slow.
   std::optional<outcome_batching> outcomes = std::nullopt;
   /// Whether the breaker wants to hear when the target says to come back.
@@ -125,6 +132,11 @@ struct supervisor_effects {
   /// An attempt in flight ended without a reply; the call may go on. A target that understands it
   /// is told to stop.
   virtual void cut_attempt(attempt_id attempt, errc why) = 0;
+  /// The call in `from` gets a second copy, in `to`: what belongs to the one belongs to the other.
+  /// Only where limits.hedge is. May throw std::bad_alloc, then there is none.
+  virtual void copy_call(std::uint32_t /*from*/, std::uint32_t /*to*/) {}
+  /// Of two copies one has ended without an answer; its slot is free, `heir` goes on.
+  virtual void forget_copy(std::uint32_t /*slot*/, std::uint32_t /*heir*/) {}
   /// Exactly once for each call; afterwards the slot is free.
   virtual void answer(std::uint32_t slot, const call_end& end) = 0;
   /// Call on_tick() then; replaces an earlier wish.
@@ -144,8 +156,11 @@ struct supervisor_books {
   counters bulkhead; ///< Attempts, as the bulkhead sees them.
   std::uint64_t attempts = 0;
   std::uint64_t retries = 0;
-  std::uint64_t late_replies = 0; ///< Dropped: their attempt had ended.
-  std::uint64_t abandoned = 0;    ///< Timed out, but the function went on.
+  std::uint64_t hedges = 0;         ///< Second copies that were started.
+  std::uint64_t hedges_won = 0;     ///< Of them those whose reply was the answer.
+  std::uint64_t hedges_refused = 0; ///< No second copy left in the budget.
+  std::uint64_t late_replies = 0;   ///< Dropped: their attempt had ended.
+  std::uint64_t abandoned = 0;      ///< Timed out, but the function went on.
   // Calls that would have been tried again, had there not been:
   std::uint64_t budget_refused = 0; ///< No retry left in the budget.
   std::uint64_t left_to_others = 0; ///< Somebody further out whose retry the call itself is.
@@ -211,9 +226,7 @@ public:
   [[nodiscard]] std::optional<timespan> time_left(attempt_id attempt, instant now) const noexcept;
 
   /// How many attempts the call has begun, this one included.
-  [[nodiscard]] std::uint32_t attempts_of(attempt_id attempt) const noexcept {
-    return calls_[attempt.slot].attempts;
-  }
+  [[nodiscard]] std::uint32_t attempts_of(attempt_id attempt) const noexcept;
 
   /// The attempt did not reach the target (then `begun` is false), or the target ended before it
   /// replied.
@@ -270,6 +283,7 @@ private:
     std::uint32_t serial = 0;
     std::uint32_t tries = 0;    // attempts begun
     std::uint32_t attempts = 0; // attempts that reached the target
+    std::uint32_t other = 0;    // the slot of the call's other copy, plus 1; 0: there is none
     std::optional<errc> last_error;
     call_state state = call_state::free;
     bool keeps_worker = false;
@@ -279,6 +293,9 @@ private:
     bool idempotent = true;
     bool is_retry = false; // of somebody further out
     bool no_more = false;  // see call_end
+    bool second = false;   // of two copies
+    bool unlaunched = false;
+    bool awaits_copy = false; // its timer is for that
 
     [[nodiscard]] attempt_id id() const noexcept { return {slot, serial}; }
   };
@@ -363,6 +380,18 @@ private:
   void abandon(call& c, errc why, heading book, instant now);
   void lose(call& c, bool begun, instant now);
   void take_worker_back(attempt_id attempt);
+
+  // Two copies of a call.
+  [[nodiscard]] instant attempt_ends(const call& c) const noexcept;
+  [[nodiscard]] instant hedge_due(const call& c, instant now) const noexcept;
+  void count_launch(call& c, instant now);
+  void note_success(const call& c, instant now) noexcept;
+  void make_copy(call& c, instant now);
+  [[nodiscard]] bool leave_to_other(call& c);
+  void drop_other(call& c, instant now);
+
+  // A call ends.
+  void withdraw(call& c, errc why);
   void stop(call& c, errc why, heading book, instant now);
   void finish(call& c, std::optional<errc> error, heading book, timespan retry_after, instant now);
   void answer(call& c, std::optional<errc> error, heading book, timespan retry_after, instant now);

@@ -99,6 +99,15 @@ guard_settings any_guard(const plan& with, std::uint32_t node, random_stream& ch
                                 .jitter = static_cast<jitter_kind>(any(chance, 4))};
   if (limits.retry)
     add_budget(*limits.retry, with.tempo, chance);
+  if (with.has(feature::hedging) && happens(chance, 0.7))
+    result.hedge = hedge_policy{.delay = happens(chance, 0.7)
+                                             ? std::optional{times(with.tempo, 0, 3, chance)}
+                                             : std::nullopt,
+                                .percentile = 0.5 + chance.unit() / 2.1,
+                                .min_delay = timespan{0},
+                                .minimum_calls = 1 + any(chance, 10),
+                                .memory = std::chrono::seconds{1},
+                                .ratio = chance.unit()};
   result.retries_rejections = happens(chance, 0.3);
   result.stops_when_told = happens(chance, 0.5);
   return result;

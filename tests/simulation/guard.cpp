@@ -30,6 +30,10 @@ guard::guard(process& p, std::uint32_t i, holder_id h, const guard_settings& wit
   settings.limits.budget = budget ? &*budget : nullptr;
   if (circuit)
     take_limits(settings.limits, circuit->core.policy());
+  if (settings.hedge) {
+    hedge.emplace(*settings.hedge, p.now());
+    settings.limits.hedge = &*hedge;
+  }
   if (bulkhead)
     settings.limits.queue_timeout = bulkhead->share ? bulkhead->share->policy().queue_timeout
                                                     : bulkhead->core.policy().queue_timeout;
@@ -195,7 +199,8 @@ void guard::start_attempt(attempt_id attempt) {
     all.violated("an attempt for a call that has its answer", "call {}", c.number);
   if (now >= c.deadline)
     all.violated("an attempt begins after its deadline", "call {}", c.number);
-  const auto most = settings.limits.retry ? settings.limits.retry->max_attempts : 1;
+  const auto most = (settings.limits.retry ? settings.limits.retry->max_attempts : 1)
+                    * (settings.hedge ? 2 : 1);
   if (c.starts > most)
     all.violated("more attempts than permitted", "call {}: {} of {}", c.number, c.starts, most);
   if (circuit) {
@@ -232,6 +237,27 @@ void guard::cut_attempt(attempt_id attempt, errc) {
     home.stop_work(*this, attempt);
   else if (!c.keeps_worker)
     home.stop_counting(*this, attempt);
+}
+
+/// Each copy is looked at like a call; only one of them may be answered.
+void guard::copy_call(std::uint32_t from, std::uint32_t to) {
+  if (to >= calls.size())
+    calls.resize(to + 1);
+  if (calls[to].live || !calls[from].live)
+    home.all.violated("a copy of a call that is over, or in a slot that is not free", "slots {}, {}",
+                      from, to);
+  calls[to] = calls[from];
+  calls[to].serial = 0;
+  calls[to].starts = 0;
+  calls[to].attempt_ends = calls[to].wait_ends = end_of_time;
+  home.all.say(home, "guard {}: call {} gets a second copy", id, calls[to].number);
+}
+
+void guard::forget_copy(std::uint32_t slot, std::uint32_t heir) {
+  if (!calls[slot].live || !calls[heir].live || calls[slot].number != calls[heir].number)
+    home.all.violated("a copy ends that is none", "slots {}, {}", slot, heir);
+  calls[slot].live = false;
+  calls[heir].starts += calls[slot].starts;
 }
 
 void guard::answer(std::uint32_t slot, const call_end& end) {

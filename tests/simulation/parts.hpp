@@ -77,6 +77,7 @@ struct call_record {
 
 struct guard_settings {
   supervisor_limits limits;
+  std::optional<hedge_policy> hedge;
   std::uint32_t bulkhead = 0; ///< Which of the process's; where limits say that there is one.
   std::uint32_t circuit = 0;
   std::uint32_t target = 0; ///< 0, 1; 2: a guard of node 0.
@@ -99,6 +100,7 @@ struct guard : private supervisor_effects {
   bool ended = false;
   const instant begun;
   std::optional<retry_budget> budget;
+  std::optional<hedging> hedge;
   supervisor core;
 
   guard(process& home, std::uint32_t index, holder_id id, const guard_settings& settings);
@@ -120,6 +122,8 @@ private:
   void return_permits(std::uint32_t count) override;
   void start_attempt(attempt_id attempt) override;
   void cut_attempt(attempt_id attempt, errc why) override;
+  void copy_call(std::uint32_t from, std::uint32_t to) override;
+  void forget_copy(std::uint32_t slot, std::uint32_t heir) override;
   void answer(std::uint32_t slot, const call_end& end) override;
   void wake_at(instant due) override;
   [[nodiscard]] error_class classify(errc code) const override;

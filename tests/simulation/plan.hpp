@@ -43,6 +43,7 @@ enum class feature : std::uint8_t {
   failing_targets,
   hanging_targets,
   dying_targets,
+  hedging,       ///< Calls with a second copy.
   lying_targets, ///< Answer twice, late, and to what nobody asked.
   count_,
 };
