@@ -23,6 +23,10 @@ policy_mistakes find_mistakes(const guard_policy& policy) {
     add(find_mistakes(limits_of(*breaker)));
   if (const auto* bulkhead = std::get_if<bulkhead_policy>(&policy.bulkhead))
     add(find_mistakes(*bulkhead));
+  if (policy.hedge)
+    add(find_mistakes(*policy.hedge));
+  add(find_mistakes(policy.replicas));
+  add(find_mistakes(policy.restart));
   return result;
 }
 

@@ -2,7 +2,10 @@
 
 #include "bulwark/bulkhead.hpp"
 #include "bulwark/classification.hpp"
+#include "bulwark/hedge.hpp"
 #include "bulwark/policy.hpp"
+#include "bulwark/replica_set.hpp"
+#include "bulwark/restarts.hpp"
 #include "bulwark/time.hpp"
 
 #include <caf/actor.hpp>
@@ -49,6 +52,12 @@ struct guard_policy {
   /// is. Called in the guard: short, and without waiting. Where it throws, the reply is a failure and
   /// not tried again. Empty: none is.
   std::function<bool(const caf::message&)> failure_on_result = {};
+  /// A second copy of a call that takes long, where it may be made twice: see bulwark/hedge.hpp.
+  std::optional<hedge_policy> hedge = std::nullopt;
+  /// How attempts are spread, where the guard has several targets: see bulwark/replica_set.hpp.
+  replica_policy replicas = {};
+  /// How targets come back that the guard has made itself: see bulwark/restarts.hpp.
+  restart_policy restart = {};
 };
 
 /// What is out of range, in the policies it names too; each field with its path.

@@ -266,7 +266,8 @@ bool inspect(Inspector& f, guard_stats& x) {
       f.field("latency", x.latency), f.field("budget_refused", x.budget_refused),
       f.field("left_to_others", x.left_to_others), f.field("not_idempotent", x.not_idempotent),
       f.field("told_not_to", x.told_not_to), f.field("saved", x.saved), f.field("cut", x.cut),
-      f.field("abandoned", x.abandoned));
+      f.field("abandoned", x.abandoned), f.field("hedges", x.hedges),
+      f.field("hedges_won", x.hedges_won), f.field("restarts", x.restarts));
 }
 
 template <class Inspector>

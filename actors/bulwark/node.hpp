@@ -48,10 +48,44 @@ public:
   /// errc::duplicate_name where a guard of that name is alive, or where the name is a part's with
   /// another policy.
   template <class Handle>
-  [[nodiscard]] Handle guard(const std::string& name, const Handle& target,
-                             const guard_policy& policy) {
+  requires(requires { typename Handle::signatures; }) [[nodiscard]] Handle
+      guard(const std::string& name, const Handle& target, const guard_policy& policy) {
     return caf::actor_cast<Handle>(
         directory_->guard(name, caf::actor_cast<caf::strong_actor_ptr>(target), policy));
+  }
+
+  /// A guard of several targets that can do the same: each attempt goes to one of them, the next
+  /// to another. Throws as guard() does, and where there is no target.
+  template <class Handle>
+  requires(requires { typename Handle::signatures; }) [[nodiscard]] Handle
+      guard(const std::string& name, const std::vector<Handle>& targets,
+            const guard_policy& policy) {
+    std::vector<caf::strong_actor_ptr> all;
+    for (const auto& each : targets)
+      all.push_back(caf::actor_cast<caf::strong_actor_ptr>(each));
+    return caf::actor_cast<Handle>(directory_->guard(name, std::move(all), {}, policy));
+  }
+
+  /// A guard that makes its target by `make()`, which returns a handle: at once, and again whenever
+  /// it has ended, by policy.restart. It ends with its guard. `make` is called in the guard's
+  /// thread: short, and without waiting; where it throws, that counts as an end.
+  template <class Make>
+  requires(std::is_invocable_v<Make&>)
+      [[nodiscard]] auto guard(const std::string& name, Make make, const guard_policy& policy) {
+    return guard(name, std::vector<Make>{std::move(make)}, policy);
+  }
+
+  /// The same with several targets.
+  template <class Make>
+  requires(std::is_invocable_v<Make&>)
+      [[nodiscard]] auto guard(const std::string& name, std::vector<Make> makes,
+                               const guard_policy& policy) {
+    std::vector<target_set::factory> all;
+    for (auto& each : makes)
+      all.emplace_back(
+          [make = std::move(each)] { return caf::actor_cast<caf::strong_actor_ptr>(make()); });
+    return caf::actor_cast<std::invoke_result_t<Make&>>(
+        directory_->guard(name, {}, std::move(all), policy));
   }
 
   /// The circuit breaker of that name, for the policy of guards and for its own messages. The same

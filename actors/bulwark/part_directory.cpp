@@ -289,6 +289,26 @@ caf::strong_actor_ptr part_directory::guard(const std::string& name,
   return spawn_guard({.name = name, .target = target}, policy);
 }
 
+caf::strong_actor_ptr part_directory::guard(const std::string& name,
+                                            std::vector<caf::strong_actor_ptr> targets,
+                                            std::vector<target_set::factory> factories,
+                                            const guard_policy& policy) {
+  require_no_mistakes(name, find_mistakes(policy));
+  for (const auto& make : factories)
+    targets.push_back(make());
+  if (targets.empty() || std::find(targets.begin(), targets.end(), nullptr) != targets.end())
+    throw policy_error{errc::invalid_policy,
+                       {.guard = name,
+                        .last_error = targets.empty() ? "there is no target"
+                                                      : "one of the targets is an invalid handle"}};
+  return spawn_guard({.name = name,
+                      .targets = target_set::settings{.targets = std::move(targets),
+                                                      .factories = std::move(factories),
+                                                      .replicas = policy.replicas,
+                                                      .restart = policy.restart}},
+                     policy);
+}
+
 caf::strong_actor_ptr part_directory::remote_guard(const std::string& name,
                                                    supervisor_actor::peer peer,
                                                    caf::strong_actor_ptr door,
@@ -311,6 +331,7 @@ caf::strong_actor_ptr part_directory::spawn_guard(supervisor_actor::settings ini
     refuse_name(part_kind::guard, name, "of that name is alive");
   init.limits = {.deadline = policy.deadline, .attempt_timeout = policy.attempt_timeout};
   init.cancel = policy.cancel;
+  init.hedge = policy.hedge;
   init.failure_on_result = policy.failure_on_result;
   init.timeout_manager = caf::actor_cast<caf::strong_actor_ptr>(timeout_manager_);
   init.registry = caf::actor_cast<caf::weak_actor_ptr>(registry_);

@@ -65,6 +65,11 @@ public:
   caf::strong_actor_ptr guard(const std::string& name, const caf::strong_actor_ptr& target,
                               const guard_policy& policy);
 
+  /// The same for a guard of several targets, or of such that it makes.
+  caf::strong_actor_ptr guard(const std::string& name, std::vector<caf::strong_actor_ptr> targets,
+                              std::vector<target_set::factory> factories,
+                              const guard_policy& policy);
+
   /// The same for a guard of another node. `door`: that node's front door, null while there is no
   /// connection.
   caf::strong_actor_ptr remote_guard(const std::string& name, supervisor_actor::peer peer,

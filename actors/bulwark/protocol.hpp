@@ -150,9 +150,12 @@ struct guard_stats {
   std::uint64_t not_idempotent = 0; ///< harm in doing twice what may have been begun,
   std::uint64_t told_not_to = 0;    ///< the target's word not to come again, or not that soon.
   // Attempts that nobody waits for any more: their time was up, or their call taken back.
-  std::uint64_t saved = 0;     ///< Not begun, and never will be.
-  std::uint64_t cut = 0;       ///< With the target, which is told where it understands that.
-  std::uint64_t abandoned = 0; ///< Of these, functions that went on.
+  std::uint64_t saved = 0;      ///< Not begun, and never will be.
+  std::uint64_t cut = 0;        ///< With the target, which is told where it understands that.
+  std::uint64_t abandoned = 0;  ///< Of these, functions that went on.
+  std::uint64_t hedges = 0;     ///< Second copies of calls,
+  std::uint64_t hedges_won = 0; ///< of which so many had the answer.
+  std::uint64_t restarts = 0;   ///< Of targets that the guard makes itself.
 };
 
 struct circuit_breaker_stats {

@@ -9,6 +9,7 @@
 #include <exception>
 #include <new>
 #include <random>
+#include <string_view>
 #include <utility>
 
 namespace bulwark {
@@ -40,6 +41,12 @@ bool was_not_delivered(const caf::error& reason) noexcept {
 // dropped, as it is when an actor ends that has one.
 bool is_lost(const caf::error& reason, bool from_nobody) noexcept {
   return from_nobody || reason == caf::sec::broken_promise;
+}
+
+// Of a guard further in: its target has not had the call.
+bool is_refusal(const caf::error& reason) {
+  return reason.category()
+             == caf::type_id_v<errc> && is_rejection(static_cast<errc>(reason.code()));
 }
 
 bool is_guard(const caf::strong_actor_ptr& target) {
@@ -85,12 +92,21 @@ bool ask(const error_predicate& predicate, const caf::error& reason, bool where_
 supervisor_actor::supervisor_actor(caf::actor_config& config, settings init)
     : caf::event_based_actor(config),
       self_(std::move(init)),
-      message_types_(self_.target ? self_.target->get()->message_types() : std::set<std::string>{}),
-      to_guard_(self_.remote != nullptr || is_guard(self_.target)),
+      message_types_(any_target() ? any_target()->get()->message_types() : std::set<std::string>{}),
+      to_guard_(self_.remote != nullptr || is_guard(self_.target)
+                || (self_.targets
+                    && std::all_of(self_.targets->targets.begin(), self_.targets->targets.end(),
+                                   is_guard))),
+      targets_(self_.targets ? std::make_unique<target_set>(std::move(*self_.targets),
+                                                            id() * 0xbf58476d1ce4e5b9U, now())
+                             : nullptr),
+      hedging_(self_.hedge ? std::make_unique<hedging>(*self_.hedge, now()) : nullptr),
       core_(self_.limits, self_.view.get(), *this, now(), id() * 0x9e3779b97f4a7c15U,
             self_.lease.get()),
       no_memory_(caf::make_message(make_failure(
-          errc::bulkhead_full, {.guard = self_.name, .last_error = "no memory left"}))) {}
+          errc::bulkhead_full, {.guard = self_.name, .last_error = "no memory left"}))) {
+  self_.limits.hedge = hedging_.get();
+}
 
 const char* supervisor_actor::name() const {
   return "bulwark.supervisor";
@@ -143,6 +159,9 @@ caf::behavior supervisor_actor::make_behavior() {
   });
   if (self_.target)
     compat::watch(this, self_.target);
+  if (targets_)
+    for (const auto& each : targets_->targets())
+      compat::watch(this, each);
   // Without it no deadline would ever come: see on_down().
   if (self_.timeout_manager)
     compat::watch(this, self_.timeout_manager);
@@ -211,6 +230,7 @@ caf::behavior supervisor_actor::own_messages() {
       },
       [this](const books_request& request) { report_books(request.round, current_sender()); },
       [this](wake_up_atom) {
+        make_targets();
         core_.on_tick(now());
         after_event();
       },
@@ -300,6 +320,8 @@ std::uint32_t supervisor_actor::take_slot(std::optional<caf::strong_actor_ptr> t
       kept = std::make_unique<call_context>(*context);
     if (self_.watches_callers && element.mid.is_request()) // who wants no answer may end at once
       watch_caller(element.sender);
+    if (targets_)
+      targets_->begin(slot);
     if (door)
       in_trouble().door = door;
     if (trouble_)
@@ -342,6 +364,8 @@ void supervisor_actor::refuse_for_memory(const caf::strong_actor_ptr& door) {
 
 void supervisor_actor::take_reply(caf::message_id id, caf::message& content) {
   const auto kind = class_of_result(content);
+  note_end(attempt_of(id),
+           kind && kind->counts ? replica_outcome::failed : replica_outcome::succeeded);
   reply_ = std::move(content);
   core_.on_reply(attempt_of(id), kind, now());
   reply_ = caf::message{};
@@ -351,10 +375,16 @@ void supervisor_actor::take_reply(caf::message_id id, caf::message& content) {
 void supervisor_actor::take_failure(failed_reply& reply) {
   const auto attempt = attempt_of(current_mailbox_element()->mid);
   if (reply.lost) {
+    note_end(attempt, replica_outcome::failed);
     core_.on_lost(attempt, now(), !was_not_delivered(reply.reason));
   } else {
     auto kind = class_of(reply.reason);
     kind.forbids_retry = kind.forbids_retry || reply.no_more;
+    // What the guard of one target refuses another may take.
+    const auto refused = is_refusal(reply.reason);
+    if (targets_ && refused && targets_->has_another(attempt.slot))
+      kind.retryable = true;
+    note_end(attempt, kind.counts || refused ? replica_outcome::failed : replica_outcome::nothing);
     no_more_ = reply.no_more;
     if (core_.awaits_reply(attempt))
       records_[attempt.slot].last_error = reply.reason;
@@ -427,12 +457,7 @@ void supervisor_actor::on_down(const caf::down_msg& down) {
       self_.target = nullptr; // until the connector has another: CAF drops what is sent to the dead
     core_.on_target_lost(now());
   }
-  if (trouble_ && trouble_->watched.erase(down.source) > 0) {
-    for (std::uint32_t slot = 0; slot < records_.capacity(); ++slot) {
-      if (const auto& target = records_[slot].target; target && down.source == target)
-        core_.on_target_lost(slot, now());
-    }
-  }
+  lose_targets(down.source);
   // Anybody can send a down_msg: one about a stranger says nothing.
   for (const auto* part : {&self_.breaker, &self_.bulkhead}) {
     if (*part && down.source == caf::actor_cast<caf::actor_addr>(*part))
@@ -510,6 +535,40 @@ void supervisor_actor::say_farewell() {
   }
 }
 
+/// One of several, or one that calls named.
+void supervisor_actor::lose_targets(const caf::actor_addr& which) {
+  const auto ours = targets_ && targets_->on_down(which, now());
+  if (!ours && (!trouble_ || trouble_->watched.erase(which) == 0))
+    return;
+  for (std::uint32_t slot = 0; slot < records_.capacity(); ++slot) {
+    if (const auto& target = records_[slot].target; target && which == target) {
+      if (ours)
+        targets_->on_end(slot, replica_outcome::failed, now());
+      core_.on_target_lost(slot, now());
+    }
+  }
+  if (ours)
+    await_restart();
+}
+
+/// Those that are due.
+void supervisor_actor::make_targets() {
+  if (!targets_)
+    return;
+  while (targets_->due() <= now())
+    for (const auto& each : targets_->make_due(now()))
+      compat::watch(this, each);
+  await_restart();
+}
+
+void supervisor_actor::await_restart() {
+  if (const auto due = targets_->due(); due != end_of_time)
+    compat::deliver(self_.timeout_manager, ctrl(), caf::make_message_id(),
+                    caf::make_message(schedule_atom_v, std::max(due - now(), timespan{0}),
+                                      caf::make_message(wake_up_atom_v)),
+                    context());
+}
+
 void supervisor_actor::BULWARK_LAST_HANDLE_GONE() {
   say_farewell();
   caf::event_based_actor::BULWARK_LAST_HANDLE_GONE();
@@ -524,6 +583,11 @@ void supervisor_actor::on_exit() {
   if (trouble_) {
     for (const auto& [caller, calls] : std::exchange(trouble_->callers, {}))
       compat::unwatch(this, caf::actor_cast<caf::strong_actor_ptr>(caller));
+  }
+  if (targets_) {
+    for (const auto& each : targets_->targets())
+      compat::unwatch(this, each);
+    targets_->end();
   }
   hold_ = nullptr;
   self_.keeps_alive.clear();
@@ -547,7 +611,10 @@ guard_stats supervisor_actor::stats() const {
           .told_not_to = books.told_not_to,
           .saved = books.saved,
           .cut = books.cut,
-          .abandoned = books.abandoned};
+          .abandoned = books.abandoned,
+          .hedges = books.hedges,
+          .hedges_won = books.hedges_won,
+          .restarts = targets_ ? targets_->restarted() : 0};
 }
 
 void supervisor_actor::report_books(std::uint64_t round, const caf::strong_actor_ptr& to) {
@@ -615,14 +682,22 @@ void supervisor_actor::tell_samples(const latency_samples& samples) {
 
 void supervisor_actor::start_attempt(attempt_id attempt) {
   auto& r = records_[attempt.slot];
+  if (targets_ && !r.names_target)
+    r.target = targets_->choose(attempt.slot, now());
   const auto& target = target_of(r);
   if (!target) { // an invalid handle: lost like a request to one who has ended
-    compat::deliver(ctrl(), nullptr, request_id(attempt).response_id(),
-                    caf::make_message(caf::make_error(errc::target_lost)), context());
+    const auto over = targets_ ? targets_->gave_up() : std::string_view{};
+    auto why = over.empty() ? caf::make_error(errc::target_lost)
+                            : make_failure(errc::target_lost,
+                                           {.guard = self_.name, .last_error = std::string{over}});
+    compat::deliver(ctrl(), over.empty() ? nullptr : caf::strong_actor_ptr{ctrl()},
+                    request_id(attempt).response_id(), caf::make_message(std::move(why)),
+                    context());
     return;
   }
   // The content is shared, not copied: a target that changes it gets its own, and we keep ours.
-  const auto needed = self_.limits.retry || (r.names_target && can_be_stopped(r.content));
+  const auto needed = self_.limits.retry || self_.limits.hedge != nullptr
+                      || (r.names_target && can_be_stopped(r.content));
   auto content = needed ? r.content : std::move(r.content);
   if (!r.names_target)
     content = wrapped(attempt, std::move(content));
@@ -671,12 +746,27 @@ call_context supervisor_actor::context_of(attempt_id attempt) const {
 }
 
 const caf::strong_actor_ptr& supervisor_actor::target_of(const record& call) const noexcept {
-  return call.names_target ? call.target : self_.target;
+  return call.names_target || targets_ ? call.target : self_.target;
+}
+
+/// What is known of all of them from one.
+const caf::strong_actor_ptr& supervisor_actor::any_target() const noexcept {
+  return self_.targets ? self_.targets->targets.front() : self_.target;
+}
+
+/// What became of an attempt says who gets the next one.
+void supervisor_actor::note_end(attempt_id attempt, replica_outcome outcome) {
+  if (targets_ && core_.awaits_reply(attempt))
+    targets_->on_end(attempt.slot, outcome, now());
 }
 
 /// Rare: so whether the target understands it is found out only now, and holds for targets that
 /// calls name too. But where it happens it happens in floods, to one target: asked once.
-void supervisor_actor::cut_attempt(attempt_id attempt, errc) {
+void supervisor_actor::cut_attempt(attempt_id attempt, errc why) {
+  if (targets_)
+    targets_->on_end(attempt.slot,
+                     why == errc::timed_out ? replica_outcome::failed : replica_outcome::nothing,
+                     now());
   const auto& r = records_[attempt.slot];
   const auto& target = target_of(r);
   if (!target)
@@ -707,6 +797,30 @@ caf::message_id supervisor_actor::request_id(attempt_id attempt) const noexcept 
   const auto urgent =
       records_[attempt.slot].id.category() == caf::message_id::urgent_message_category;
   return urgent ? id_of(attempt).with_high_priority() : id_of(attempt);
+}
+
+/// Both have the caller: whichever is answered is the call.
+void supervisor_actor::copy_call(std::uint32_t from, std::uint32_t to) {
+  records_.reserve_for(to);
+  const auto& r = records_[from];
+  auto context = r.context ? std::make_unique<call_context>(*r.context) : nullptr;
+  if (targets_)
+    targets_->copy(from, to);
+  records_[to] = {.caller = r.caller,
+                  .id = r.id,
+                  .target = r.target,
+                  .names_target = r.names_target,
+                  .through_door = r.through_door,
+                  .by_guard = r.by_guard,
+                  .context = std::move(context),
+                  .content = r.content,
+                  .last_error = {}};
+}
+
+void supervisor_actor::forget_copy(std::uint32_t slot, std::uint32_t heir) {
+  if (trouble_)
+    trouble_->requests.insert(records_[heir].caller, records_[heir].id, heir);
+  records_[slot] = record{};
 }
 
 void supervisor_actor::answer(std::uint32_t slot, const call_end& end) {
@@ -752,7 +866,7 @@ caf::message supervisor_actor::failure(std::uint32_t slot, call_end end) {
 
 caf::message supervisor_actor::make_answer(std::uint32_t slot, const call_end& end) {
   // A part that is used alone has no guard.
-  const auto alone = !self_.target && !self_.remote;
+  const auto alone = !self_.target && !self_.remote && !targets_;
   failure_report report{.guard = alone ? std::string{} : self_.name,
                         .part = alone ? self_.name : std::string{},
                         .attempts = end.attempts,

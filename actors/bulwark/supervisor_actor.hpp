@@ -4,6 +4,7 @@
 #include "bulwark/protocol.hpp"
 #include "bulwark/request_index.hpp"
 #include "bulwark/supervisor.hpp"
+#include "bulwark/target_set.hpp"
 
 #include <caf/all.hpp>
 
@@ -52,6 +53,9 @@ public:
     caf::strong_actor_ptr target =
         {}; ///< None: each call names its own (`call`, `run`, `execute`).
     std::unique_ptr<peer> remote = {}; ///< Then the target is a front door, null at times.
+    std::optional<target_set::settings> targets =
+        {}; ///< Several, or made here: then `target` is none.
+    std::optional<hedge_policy> hedge = {};
     supervisor_limits limits = {};
     error_predicate retry_on = transient;
     std::vector<error_delay> delays = {};
@@ -122,6 +126,8 @@ private:
   settings self_;
   const std::set<std::string> message_types_; // read by any thread
   const bool to_guard_;                       // another node's, or one of this process
+  std::unique_ptr<target_set> targets_;       // where there are several, or made here
+  std::unique_ptr<hedging> hedging_;          // what limits.hedge points to
   supervisor core_;
   paged_array<record> records_;
   caf::message reply_;                           // of the target, while the core decides about it
@@ -151,6 +157,11 @@ private:
   [[nodiscard]] const caf::strong_actor_ptr& target_of(const record& call) const noexcept;
   [[nodiscard]] caf::strong_actor_ptr sender_for(const record& call);
   void refuse_for_memory(const caf::strong_actor_ptr& door);
+  [[nodiscard]] const caf::strong_actor_ptr& any_target() const noexcept;
+  void note_end(attempt_id attempt, replica_outcome outcome);
+  void lose_targets(const caf::actor_addr& which);
+  void make_targets();
+  void await_restart();
   void take_reply(caf::message_id id, caf::message& content);
   void take_failure(failed_reply& reply);
   void change_door(const caf::strong_actor_ptr& door);
@@ -183,6 +194,8 @@ private:
   void tell_samples(const latency_samples& samples) override;
   void start_attempt(attempt_id attempt) override;
   void cut_attempt(attempt_id attempt, errc why) override;
+  void copy_call(std::uint32_t from, std::uint32_t to) override;
+  void forget_copy(std::uint32_t slot, std::uint32_t heir) override;
   void answer(std::uint32_t slot, const call_end& end) override;
   void wake_at(instant due) override;
   [[nodiscard]] error_class classify(errc code) const override;
