@@ -90,7 +90,7 @@ bool replica_set::has_other_than(std::uint64_t tried) const noexcept {
 }
 
 /// What one more call there would wait, roughly. Of whom nothing is known is thought what is typical.
-double replica_set::cost(const replica& which, double unknown) const noexcept {
+double replica_set::cost(const entry& which, double unknown) const noexcept {
   const auto latency = which.failures_in_a_row > 0 ? std::max(which.latency, unknown)
                        : which.latency > 0         ? which.latency
                                                    : unknown;
@@ -139,7 +139,7 @@ void replica_set::on_end(std::uint32_t replica, replica_outcome outcome, timespa
     eject(which, now);
 }
 
-void replica_set::observe(replica& which, timespan elapsed, instant now) const noexcept {
+void replica_set::observe(entry& which, timespan elapsed, instant now) const noexcept {
   const auto seen = std::max(as_double(elapsed), 1.0);
   const auto passed = std::max(as_double(now - which.latency_at), 0.0);
   const auto kept = std::exp(-passed / as_double(policy_.latency_memory));
@@ -162,19 +162,19 @@ void replica_set::on_back(std::uint32_t replica) noexcept {
 
 // -- who is left out ----------------------------------------------------------------------
 
-bool replica_set::ejected(const replica& which, instant now) noexcept {
+bool replica_set::ejected(const entry& which, instant now) noexcept {
   return now < which.ejected_until;
 }
 
 std::uint32_t replica_set::count_ejected(instant now) const noexcept {
   return static_cast<std::uint32_t>(
       std::count_if(replicas_.begin(), replicas_.end(),
-                    [now](const replica& each) { return !each.lost && ejected(each, now); }));
+                    [now](const entry& each) { return !each.lost && ejected(each, now); }));
 }
 
 std::uint32_t replica_set::count_present() const noexcept {
   return static_cast<std::uint32_t>(std::count_if(replicas_.begin(), replicas_.end(),
-                                                  [](const replica& each) { return !each.lost; }));
+                                                  [](const entry& each) { return !each.lost; }));
 }
 
 bool replica_set::panics(instant now) const noexcept {
@@ -182,7 +182,7 @@ bool replica_set::panics(instant now) const noexcept {
   return well < policy_.panic_below * static_cast<double>(size());
 }
 
-void replica_set::eject(replica& which, instant now) {
+void replica_set::eject(entry& which, instant now) {
   const auto permitted =
       std::max(std::floor(policy_.max_ejected * static_cast<double>(size())), 1.0);
   if (ejected(which, now) || static_cast<double>(count_ejected(now)) + 1 > permitted)
@@ -215,8 +215,8 @@ void replica_set::roll(instant now) {
 void replica_set::compare_shares(instant now) {
   if (policy_.deviation <= 0)
     return;
-  const auto counts = [&](const replica& each) { return each.calls >= policy_.minimum_calls; };
-  const auto share = [](const replica& each) {
+  const auto counts = [&](const entry& each) { return each.calls >= policy_.minimum_calls; };
+  const auto share = [](const entry& each) {
     return static_cast<double>(each.successes) / each.calls;
   };
   auto compared = 0U;

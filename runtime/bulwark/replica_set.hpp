@@ -123,7 +123,7 @@ public:
   [[nodiscard]] bool panics(instant now) const noexcept;
 
 private:
-  struct replica {
+  struct entry {
     std::uint32_t in_flight = 0;
     std::uint32_t failures_in_a_row = 0;
     std::uint32_t calls = 0; // in this interval
@@ -141,17 +141,17 @@ private:
   };
 
   replica_policy policy_;
-  std::vector<replica> replicas_;
+  std::vector<entry> replicas_;
   std::vector<std::uint32_t> candidates_; // of the choice under way; kept for its memory
   instant interval_ends_;
 
   void roll(instant now);
   void compare_shares(instant now);
-  void eject(replica& which, instant now);
-  void observe(replica& which, timespan elapsed, instant now) const noexcept;
+  void eject(entry& which, instant now);
+  void observe(entry& which, timespan elapsed, instant now) const noexcept;
   [[nodiscard]] double typical_latency() const noexcept;
-  [[nodiscard]] double cost(const replica& which, double unknown) const noexcept;
-  [[nodiscard]] static bool ejected(const replica& which, instant now) noexcept;
+  [[nodiscard]] double cost(const entry& which, double unknown) const noexcept;
+  [[nodiscard]] static bool ejected(const entry& which, instant now) noexcept;
   [[nodiscard]] std::uint32_t count_ejected(instant now) const noexcept;
   [[nodiscard]] std::uint32_t count_present() const noexcept;
 };
