@@ -27,6 +27,8 @@ policy_mistakes find_mistakes(const guard_policy& policy) {
     add(find_mistakes(*policy.hedge));
   add(find_mistakes(policy.replicas));
   add(find_mistakes(policy.restart));
+  if (policy.chaos)
+    add(find_mistakes(*policy.chaos));
   return result;
 }
 

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "bulwark/bulkhead.hpp"
+#include "bulwark/chaos.hpp"
 #include "bulwark/classification.hpp"
 #include "bulwark/hedge.hpp"
 #include "bulwark/policy.hpp"
@@ -58,6 +59,9 @@ struct guard_policy {
   replica_policy replicas = {};
   /// How targets come back that the guard has made itself: see bulwark/restarts.hpp.
   restart_policy restart = {};
+  /// What goes wrong on purpose; it can be changed by `change_policy, chaos_policy` too, and is off
+  /// where no rate is above 0. Targets on other nodes can't be ended by it.
+  std::optional<chaos_policy> chaos = std::nullopt;
 };
 
 /// What is out of range, in the policies it names too; each field with its path.

@@ -259,6 +259,24 @@ bool inspect(Inspector& f, rejection_event& x) {
 }
 
 template <class Inspector>
+bool inspect(Inspector& f, chaos_policy& x) {
+  return f.object(x).fields(
+      f.field("latency_rate", x.latency_rate), f.field("min_latency", x.min_latency),
+      f.field("max_latency", x.max_latency), f.field("error_rate", x.error_rate),
+      f.field("lost_reply_rate", x.lost_reply_rate), f.field("kill_rate", x.kill_rate),
+      f.field("critical", x.critical), f.field("normal", x.normal),
+      f.field("sheddable", x.sheddable), f.field("seed", x.seed),
+      f.field("transient_errors", x.transient_errors));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, chaos_counts& x) {
+  return f.object(x).fields(f.field("attempts", x.attempts), f.field("delayed", x.delayed),
+                            f.field("errors", x.errors), f.field("lost_replies", x.lost_replies),
+                            f.field("kills", x.kills));
+}
+
+template <class Inspector>
 bool inspect(Inspector& f, guard_stats& x) {
   return f.object(x).fields(
       f.field("name", x.name), f.field("calls", x.calls), f.field("attempts", x.attempts),
@@ -267,7 +285,8 @@ bool inspect(Inspector& f, guard_stats& x) {
       f.field("left_to_others", x.left_to_others), f.field("not_idempotent", x.not_idempotent),
       f.field("told_not_to", x.told_not_to), f.field("saved", x.saved), f.field("cut", x.cut),
       f.field("abandoned", x.abandoned), f.field("hedges", x.hedges),
-      f.field("hedges_won", x.hedges_won), f.field("restarts", x.restarts));
+      f.field("hedges_won", x.hedges_won), f.field("restarts", x.restarts),
+      f.field("chaos", x.chaos));
 }
 
 template <class Inspector>

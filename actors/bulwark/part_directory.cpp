@@ -4,6 +4,7 @@
 #include "bulwark/bulkhead_actor.hpp"
 #include "bulwark/circuit_breaker_actor.hpp"
 #include "bulwark/exceptions.hpp"
+#include "bulwark/fault_injection.hpp"
 #include "bulwark/shared_bulkhead_actor.hpp"
 #include "bulwark/shared_circuit_actor.hpp"
 #include "bulwark/supervisor_actor.hpp"
@@ -314,6 +315,8 @@ caf::strong_actor_ptr part_directory::remote_guard(const std::string& name,
                                                    caf::strong_actor_ptr door,
                                                    const guard_policy& policy) {
   require_no_mistakes(name, find_mistakes(policy));
+  if (policy.chaos)
+    require_no_mistakes(name, find_mistakes(*policy.chaos, true));
   return spawn_guard({.name = name,
                       .target = std::move(door),
                       .remote = std::make_unique<supervisor_actor::peer>(std::move(peer))},
@@ -337,6 +340,7 @@ caf::strong_actor_ptr part_directory::spawn_guard(supervisor_actor::settings ini
   init.registry = caf::actor_cast<caf::weak_actor_ptr>(registry_);
   init.shows_context = policy.shows_context;
   init.watches_callers = policy.watches_callers;
+  init.chaos = policy.chaos;
   if (policy.retry)
     add_retry(init, *policy.retry);
   add_breaker(init, policy);

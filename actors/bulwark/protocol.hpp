@@ -5,6 +5,7 @@
 #include "bulwark/bulkhead_share.hpp"
 #include "bulwark/caf_compat.hpp"
 #include "bulwark/call_context.hpp"
+#include "bulwark/chaos.hpp"
 #include "bulwark/circuit_breaker.hpp"
 #include "bulwark/circuit_share.hpp"
 #include "bulwark/classification.hpp"
@@ -40,6 +41,7 @@
 /// | those that guard  | call, actor target, message             | the target's reply            |
 /// | guard             | call, call_context, message             | the target's reply            |
 /// |                   | cancel, uint64_t request                | none: it takes the call back  |
+/// |                   | change_policy, chaos_policy             | unit, or invalid_policy       |
 /// | breaker           | state; is_open; is_closed; is_half_open | circuit_state; bool           |
 /// |                   | record_success; record_failure          | unit                          |
 /// |                   | the same, timespan it took              | unit                          |
@@ -156,6 +158,8 @@ struct guard_stats {
   std::uint64_t hedges = 0;     ///< Second copies of calls,
   std::uint64_t hedges_won = 0; ///< of which so many had the answer.
   std::uint64_t restarts = 0;   ///< Of targets that the guard makes itself.
+  /// What goes wrong on purpose, since the policy in force; nullopt: nothing does.
+  std::optional<chaos_counts> chaos = {};
 };
 
 struct circuit_breaker_stats {
@@ -484,6 +488,8 @@ CAF_ADD_TYPE_ID(bulwark, (bulwark::retry_after))
 
 CAF_ADD_TYPE_ID(bulwark, (bulwark::success_batch))
 CAF_ADD_ATOM(bulwark, bulwark, metrics_only_atom)
+
+CAF_ADD_TYPE_ID(bulwark, (bulwark::chaos_policy))
 
 CAF_END_TYPE_ID_BLOCK(bulwark)
 

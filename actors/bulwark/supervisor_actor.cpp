@@ -2,6 +2,7 @@
 #include "bulwark/supervisor_actor.hpp"
 
 #include "bulwark/envelope.hpp"
+#include "bulwark/fault_injection.hpp"
 #include "bulwark/key_hash.hpp"
 #include "bulwark/reply_port_actor.hpp"
 
@@ -106,6 +107,8 @@ supervisor_actor::supervisor_actor(caf::actor_config& config, settings init)
       no_memory_(caf::make_message(make_failure(
           errc::bulkhead_full, {.guard = self_.name, .last_error = "no memory left"}))) {
   self_.limits.hedge = hedging_.get();
+  if (self_.chaos && !is_off(*self_.chaos))
+    chaos_ = std::make_unique<chaos>(*self_.chaos);
 }
 
 const char* supervisor_actor::name() const {
@@ -251,6 +254,7 @@ caf::behavior supervisor_actor::own_messages() {
         self_.limits.queue_timeout = policy.queue_timeout;
         self_.limits.tells_samples = policy.adaptive.has_value();
       },
+      [this](change_policy_atom, const chaos_policy& policy) { return change_chaos(policy); },
       [this](get_stats_atom) { return stats(); },
       [this](shutdown_atom) { return shut_down(false); },
       [this](shutdown_atom, bool wait) { return shut_down(wait); },
@@ -614,7 +618,8 @@ guard_stats supervisor_actor::stats() const {
           .abandoned = books.abandoned,
           .hedges = books.hedges,
           .hedges_won = books.hedges_won,
-          .restarts = targets_ ? targets_->restarted() : 0};
+          .restarts = targets_ ? targets_->restarted() : 0,
+          .chaos = chaos_ ? std::optional{chaos_->counts()} : std::nullopt};
 }
 
 void supervisor_actor::report_books(std::uint64_t round, const caf::strong_actor_ptr& to) {
@@ -681,6 +686,29 @@ void supervisor_actor::tell_samples(const latency_samples& samples) {
 }
 
 void supervisor_actor::start_attempt(attempt_id attempt) {
+  if (!chaos_ || records_[attempt.slot].names_target)
+    return send_attempt(attempt, fault::none);
+  const auto* context = records_[attempt.slot].context.get();
+  const auto hit = chaos_->decide(context != nullptr ? context->importance : criticality::normal);
+  if (hit.latency == timespan{0})
+    return send_attempt(attempt, hit.what);
+  const auto due = home_system().clock().now() + hit.latency;
+  compat::schedule(this, due, [this, attempt, what = hit.what] {
+    if (core_.awaits_reply(attempt))
+      send_attempt(attempt, what);
+  });
+}
+
+/// Off where no rate is above 0: then nothing of it is left.
+caf::result<void> supervisor_actor::change_chaos(const chaos_policy& policy) {
+  if (const auto mistakes = find_mistakes(policy, self_.remote != nullptr); !mistakes.empty())
+    return make_failure(errc::invalid_policy,
+                        {.guard = self_.name, .last_error = to_string(mistakes)});
+  chaos_ = is_off(policy) ? nullptr : std::make_unique<chaos>(policy);
+  return caf::unit;
+}
+
+void supervisor_actor::send_attempt(attempt_id attempt, fault what) {
   auto& r = records_[attempt.slot];
   if (targets_ && !r.names_target)
     r.target = targets_->choose(attempt.slot, now());
@@ -701,11 +729,14 @@ void supervisor_actor::start_attempt(attempt_id attempt) {
   auto content = needed ? r.content : std::move(r.content);
   if (!r.names_target)
     content = wrapped(attempt, std::move(content));
-  if (self_.remote && !r.names_target)
-    compat::deliver(target, self_.remote->replies_to, request_id(attempt), std::move(content),
-                    context());
-  else
-    compat::deliver(target, ctrl(), request_id(attempt), std::move(content), context());
+  auto reply_to =
+      self_.remote && !r.names_target ? self_.remote->replies_to : caf::strong_actor_ptr{ctrl()};
+  deliver_with(what, chaos_ && chaos_->policy().transient_errors,
+               {.target = target,
+                .reply_to = std::move(reply_to),
+                .id = request_id(attempt),
+                .content = std::move(content)},
+               ctrl(), context());
 }
 
 /// What the target is to be told beside the content: a front door the guard's name and the context,

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "bulwark/chaos.hpp"
 #include "bulwark/guard.hpp"
 #include "bulwark/protocol.hpp"
 #include "bulwark/request_index.hpp"
@@ -73,6 +74,7 @@ public:
     bool shows_permit = false;                    ///< To the target; requires: `lease`.
     bool shows_context = false;                   ///< To the target.
     bool watches_callers = false;
+    std::optional<chaos_policy> chaos = {};
     std::vector<caf::strong_actor_ptr> keeps_alive = {}; ///< The parts of a guard.
     caf::strong_actor_ptr timeout_manager = {};
     caf::weak_actor_ptr registry = {};
@@ -137,6 +139,7 @@ private:
   bool tells_rejections_ = false;
   const caf::message no_memory_; // the answer where there is none left to make it
   mutable std::unique_ptr<trouble> trouble_;
+  std::unique_ptr<chaos> chaos_; // null: off
   bool out_of_memory_ = false;
   bool said_farewell_ = false;
 
@@ -168,6 +171,8 @@ private:
   [[nodiscard]] caf::message wrapped(attempt_id attempt, caf::message content) const;
   [[nodiscard]] static bool is_told_no_more(const record& call);
   [[nodiscard]] call_context context_of(attempt_id attempt) const;
+  void send_attempt(attempt_id attempt, fault what);
+  caf::result<void> change_chaos(const chaos_policy& policy);
   void cancel(std::uint64_t request);
   void on_down(const caf::down_msg& down);
   void after_event();

@@ -36,12 +36,19 @@ struct chaos_policy {
   bool normal = true;    ///< The same.
   bool sheddable = true; ///< The same.
   std::uint64_t seed = 0;
+  bool transient_errors = true; ///< Errors are marked so that it is worth trying again.
 
   friend bool operator==(const chaos_policy&, const chaos_policy&) = default;
 };
 
 /// What is out of range, each field with its path "chaos.<field>".
 policy_mistakes find_mistakes(const chaos_policy& policy);
+
+/// Whether nothing goes wrong by it.
+constexpr bool is_off(const chaos_policy& policy) noexcept {
+  return policy.latency_rate <= 0 && policy.error_rate <= 0 && policy.lost_reply_rate <= 0
+         && policy.kill_rate <= 0;
+}
 
 enum class fault : std::uint8_t {
   none,
