@@ -45,7 +45,7 @@ struct reply_sharing_limits {
   }
 };
 
-/// What is out of range, each field with its path "sharing.<field>".
+/// What is out of range, each field with its path "reply_sharing.<field>".
 policy_mistakes find_mistakes(const reply_sharing_limits& policy);
 
 /// The hash of keys that strangers may choose.

@@ -134,6 +134,6 @@ TEST_CASE("what is out of range in a policy for sharing replies is named [F4]", 
   const auto mistakes = find_mistakes(reply_sharing_limits{
       .fresh_for = -1ns, .stale_for = -1ns, .max_entries = 0, .max_key_size = 0});
   CHECK(mistakes.size() == 4);
-  CHECK(to_string(mistakes).find("sharing.max_entries is 0, permitted: 1 .. 16777216")
+  CHECK(to_string(mistakes).find("reply_sharing.max_entries is 0, permitted: 1 .. 16777216")
         != std::string::npos);
 }
