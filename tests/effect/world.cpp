@@ -27,6 +27,7 @@ struct world::guarded final : private supervisor_effects,
   supervisor core;
   std::vector<record> records;
   bool reply_failed = false;
+  std::uint64_t last_wish = 0; // to be woken
 
   guarded(world& w, const guard_settings& with)
       : all(w), settings(with), core(settings.limits, &view, *this, instant{}, w.random_.next()) {
@@ -37,8 +38,11 @@ struct world::guarded final : private supervisor_effects,
       settings.limits.queue_timeout = with.bulkhead->queue_timeout;
       settings.limits.tells_samples = with.bulkhead->adaptive.has_value();
     }
-    if (with.breaker)
-      breaker.emplace(*with.breaker, static_cast<circuit_observer&>(*this), instant{});
+    if (with.breaker) {
+      take_limits(settings.limits, *with.breaker);
+      breaker.emplace(*with.breaker, static_cast<circuit_observer&>(*this), instant{},
+                      w.random_.next());
+    }
     publish();
   }
 
@@ -82,15 +86,11 @@ struct world::guarded final : private supervisor_effects,
       later([this, attempt, decision] { core.on_probe(attempt, decision, now()); });
     });
   }
-  void tell_breaker(const permit& held, std::optional<bool> failed) override {
-    at_breaker([this, held, failed](circuit_breaker& b) {
-      if (!failed)
-        b.on_cancelled(held, now());
-      else if (*failed)
-        b.on_failure(held, now());
-      else
-        b.on_success(held, now());
-    });
+  void tell_breaker(const permit& held, const attempt_outcome& how) override {
+    at_breaker([this, held, how](circuit_breaker& b) { b.on_outcome(held, how, now()); });
+  }
+  void tell_successes(const success_batch& batch) override {
+    at_breaker([this, batch](circuit_breaker& b) { b.on_successes(batch, now()); });
   }
   static ticket_id ticket_of(attempt_id a) { return (ticket_id{a.slot} << 32U) | a.serial; }
   static attempt_id attempt_of(ticket_id t) {
@@ -131,7 +131,10 @@ struct world::guarded final : private supervisor_effects,
   }
   void wake_at(instant due) override {
     all.at(std::max(all.now_, static_cast<double>(due.time_since_epoch().count()) / 1e9 + 1e-9),
-           [this] { core.on_tick(now()); });
+           [this, wish = ++last_wish] {
+             if (wish == last_wish) // else replaced
+               core.on_tick(now());
+           });
   }
   error_class classify(errc code) const override {
     return {.counts = !is_rejection(code), .retryable = !is_rejection(code)};
