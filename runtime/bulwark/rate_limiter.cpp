@@ -62,7 +62,7 @@ rate_decision rate::decide(arrival_time& next, instant now, std::uint64_t weight
   const auto moved = add(std::max(next, arrival_time{.whole = today}), weight);
   // It conforms when `moved` is no further off than a burst: rounded up to a whole nanosecond.
   const auto bound = add({.whole = today}, burst_);
-  const auto early = moved <= bound ? 0 : moved.whole - bound.whole + (moved.part > bound.part);
+  const auto early = !(bound < moved) ? 0 : moved.whole - bound.whole + (moved.part > bound.part);
   const auto wait = timespan{early};
   if (const auto longest = std::min(max_wait, max_wait_); wait > longest)
     return {.admitted = false, .wait = wait - longest};
@@ -106,7 +106,7 @@ rate_decision keyed_rate_limiter::ask(std::uint64_t key, instant now, std::uint6
     const auto decision = rate_.decide(next, now, weight, max_wait);
     if (!decision.admitted) // and nothing has to be remembered
       return decision;
-    const auto live = place->next > arrival_time{.whole = now.time_since_epoch().count()};
+    const auto live = arrival_time{.whole = now.time_since_epoch().count()} < place->next;
     if (!known && live) {
       if (entries_.size() < most_ && grow())
         continue;
@@ -154,7 +154,7 @@ void keyed_rate_limiter::change_policy(const rate_limit_policy& policy, instant 
 std::size_t keyed_rate_limiter::live(instant now) const noexcept {
   const auto today = arrival_time{.whole = now.time_since_epoch().count()};
   return static_cast<std::size_t>(std::count_if(
-      entries_.begin(), entries_.end(), [&](const entry& each) { return each.next > today; }));
+      entries_.begin(), entries_.end(), [&](const entry& each) { return today < each.next; }));
 }
 
 } // namespace bulwark

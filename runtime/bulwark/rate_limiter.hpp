@@ -61,7 +61,10 @@ struct arrival_time {
   std::int64_t whole = 0;
   std::uint32_t part = 0;
 
-  friend auto operator<=>(const arrival_time&, const arrival_time&) = default;
+  friend bool operator==(const arrival_time&, const arrival_time&) = default;
+  friend bool operator<(const arrival_time& a, const arrival_time& b) noexcept {
+    return a.whole != b.whole ? a.whole < b.whole : a.part < b.part;
+  }
 };
 
 /// A policy's numbers, ready to decide by.

@@ -364,7 +364,7 @@ TEST_CASE("what nodes and owners of shared parts tell each other is as small as 
     return bytes.size();
   };
   CHECK(bytes_of(share_report{}) == 68);
-  CHECK(bytes_of(share_grant{}) == 87);
+  CHECK(bytes_of(share_grant{}) == 90);
   CHECK(bytes_of(circuit_report{}) == 33);
   CHECK(bytes_of(circuit_word{}) == 109);
 }
