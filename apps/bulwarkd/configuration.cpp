@@ -298,7 +298,8 @@ bulwark::guard_policy own_policy(const guard_settings& guard) {
                                .cancel = guard.cancel,
                                .shows_permit = guard.shows_permit,
                                .shows_context = guard.shows_context,
-                               .watches_callers = guard.watches_callers};
+                               .watches_callers = guard.watches_callers,
+                               .hedge = guard.hedge};
   if (const auto* own = std::get_if<bulwark::circuit_breaker_policy>(&guard.circuit_breaker))
     result.breaker = *own;
   if (const auto* own = std::get_if<bulwark::bulkhead_policy>(&guard.bulkhead))

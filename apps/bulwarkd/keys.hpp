@@ -31,6 +31,17 @@ void for_each_key(F&& f, bulwark::retry_budget_policy& x) {
 }
 
 template <class F>
+void for_each_key(F&& f, bulwark::hedge_policy& x) {
+  f("delay", x.delay, "how long a call takes that gets a second copy; without, it is measured");
+  f("percentile", x.percentile, "the share of calls that take no longer than what is measured");
+  f("min-delay", x.min_delay, "the shortest that is measured");
+  f("minimum-calls", x.minimum_calls, "calls that must be known before there are second copies");
+  f("memory", x.memory, "what was longer ago is not measured any more");
+  f("ratio", x.ratio, "second copies for each call");
+  f("window", x.window, "over which the ratio is meant");
+}
+
+template <class F>
 void for_each_key(F&& f, bulwark::count_window& x) {
   f("size", x.size, "outcomes that are remembered");
   f("failure-ratio", x.failure_ratio, "the share of failures that opens it");
@@ -104,6 +115,7 @@ void for_each_key(F&& f, guard_settings& x) {
   f("deadline", x.deadline, "from acceptance to answer, all attempts and waits included");
   f("attempt-timeout", x.attempt_timeout, "for one attempt");
   f("retry", x.retry, "when to try again; without, one attempt");
+  f("hedge", x.hedge, "when a call gets a second copy; without, never");
   f("circuit-breaker", x.circuit_breaker, "one by name, HOST:PORT/NAME, or one of its own");
   f("bulkhead", x.bulkhead, "one by name, HOST:PORT/NAME, or one of its own");
   f("on-owner-lost", x.on_owner_lost, "while the node can't be reached whose part it uses");
