@@ -1,4 +1,4 @@
-#include "effect/world.hpp"
+#include "effect/picture.hpp"
 #include "support/catch.hpp"
 
 #include <fmt/format.h>
@@ -13,6 +13,9 @@ using namespace std::chrono_literals;
 
 TEST_CASE("in a brown-out the target does what it still can and afterwards all of it [B21]",
           "[effect]") {
+  picture drawn{"brown_out", "Brown-out at 80 % load",
+                "calls a second that had their reply in time"};
+  drawn.phase(5, 15, "30 % of capacity");
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     random_stream chance{seed};
     const target_settings target{.servers = static_cast<std::uint32_t>(15 + 30 * chance.unit()),
@@ -36,16 +39,19 @@ TEST_CASE("in a brown-out the target does what it still can and afterwards all o
       const auto during = all.between(5, 15);
       const auto after = all.between(16, 30);
       fmt::print(
-          "brown-out, seed {:2}, {}: goodput {:.3f} of the possible, afterwards {:.3f} of the "
+          "brown-out, seed {:2}, {:<7}: goodput {:.3f} of the possible, afterwards {:.3f} of the "
           "calls; {:.2f} attempts a call\n",
           seed, name, during.goodput / left, after.goodput / after.offered, during.attempts);
+      if (seed == 1)
+        drawn.curve(name, 0, 30, 0.5,
+                    [&all](seconds from, seconds to) { return all.between(from, to).goodput; });
       return std::pair{during.goodput / left, after.goodput / after.offered};
     };
     const supervisor_limits naive{
         .deadline = 1s,
         .attempt_timeout = 200ms,
         .retry = retry_limits{.max_attempts = 3, .base_delay = 10ms, .max_delay = 100ms}};
-    const auto before = run("naive  ", {.limits = naive});
+    const auto before = run("naive", {.limits = naive});
     const auto guarded = run(
         "guarded",
         {.limits = naive,
@@ -58,4 +64,5 @@ TEST_CASE("in a brown-out the target does what it still can and afterwards all o
     CHECK(guarded.first >= 0.9);
     CHECK(guarded.second >= 0.99);
   }
+  drawn.draw();
 }

@@ -1,4 +1,4 @@
-#include "effect/world.hpp"
+#include "effect/picture.hpp"
 #include "support/catch.hpp"
 
 #include <fmt/format.h>
@@ -27,6 +27,9 @@ guard_settings adaptive() {
 TEST_CASE("when 1.4 times as many calls come as can be served, as many are served as can be, in "
           "time [B19]",
           "[effect]") {
+  picture drawn{"overload_step", "1.4 times as many calls as can be served",
+                "calls a second that had their reply in time"};
+  drawn.phase(5, 15, "140 % of capacity");
   for (std::uint64_t seed = 1; seed <= 20; ++seed) {
     random_stream chance{seed};
     const target_settings target{.servers = static_cast<std::uint32_t>(15 + 30 * chance.unit()),
@@ -41,13 +44,16 @@ TEST_CASE("when 1.4 times as many calls come as can be served, as many are serve
                .soon = all.between(5.2, 6.2),
                .after = all.between(5.2, 15)};
       fmt::print(
-          "overload step, seed {:2}, {}: capacity {:5.0f}/s, goodput {:.3f} of it ({:.3f} in "
+          "overload step, seed {:2}, {:<7}: capacity {:5.0f}/s, goodput {:.3f} of it ({:.3f} in "
           "the first second), p99 {:6.1f} ms, unloaded {:5.1f} ms, limit {}\n",
           seed, name, capacity, r.after.goodput / capacity, r.soon.goodput / capacity,
           r.after.p99 * 1e3, r.before.p99 * 1e3, all.limit());
+      if (seed == 1)
+        drawn.curve(name, 0, 15, 0.2,
+                    [&all](seconds from, seconds to) { return all.between(from, to).goodput; });
       return r;
     };
-    const auto naive = run("naive  ", {.limits = {.deadline = 1s}});
+    const auto naive = run("naive", {.limits = {.deadline = 1s}});
     const auto guarded = run("guarded", adaptive());
     INFO("seed " << seed);
     CHECK(naive.after.goodput < 0.5 * capacity);
@@ -57,4 +63,5 @@ TEST_CASE("when 1.4 times as many calls come as can be served, as many are serve
     CHECK(guarded.soon.goodput >= 0.9 * capacity);
     CHECK(guarded.soon.p99 <= 2 * guarded.before.p99);
   }
+  drawn.draw();
 }

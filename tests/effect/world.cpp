@@ -22,6 +22,7 @@ struct world::guarded final : private supervisor_effects,
   world& all;
   guard_settings settings;
   circuit_view view;
+  std::optional<retry_budget> budget;
   std::optional<circuit_breaker> breaker;
   std::optional<bulkhead> pool;
   supervisor core;
@@ -38,6 +39,8 @@ struct world::guarded final : private supervisor_effects,
       settings.limits.queue_timeout = with.bulkhead->queue_timeout;
       settings.limits.tells_samples = with.bulkhead->adaptive.has_value();
     }
+    if (with.limits.retry && with.limits.retry->budget)
+      settings.limits.budget = &budget.emplace(*with.limits.retry->budget);
     if (with.breaker) {
       take_limits(settings.limits, *with.breaker);
       breaker.emplace(*with.breaker, static_cast<circuit_observer&>(*this), instant{},
@@ -112,11 +115,12 @@ struct world::guarded final : private supervisor_effects,
   }
   void start_attempt(attempt_id attempt) override {
     ++records[attempt.slot].attempts;
-    all.waiting_.push_back({[this, attempt](bool failed) {
-      reply_failed = failed;
-      core.on_reply(attempt, failed ? reply_class{error_class{}} : std::nullopt, now());
-    }});
-    later([this] { all.serve(); });
+    later([this, attempt] {
+      all.arrive([this, attempt](bool failed) {
+        reply_failed = failed;
+        core.on_reply(attempt, failed ? reply_class{error_class{}} : std::nullopt, now());
+      });
+    });
   }
   // The target doesn't know: it does what it has been told to do, though nobody waits for it.
   void cut_attempt(attempt_id, errc) override {}
@@ -168,7 +172,8 @@ double world::exponential(double mean) {
 }
 
 void world::at(seconds when, std::function<void()> what) {
-  events_.push({when, ++last_event_, std::move(what)});
+  events_.push_back({when, ++last_event_, std::move(what)});
+  std::push_heap(events_.begin(), events_.end());
 }
 
 void world::calls(const load& what, seconds from, seconds to) {
@@ -178,8 +183,24 @@ void world::calls(const load& what, seconds from, seconds to) {
 void world::come(const load& what, seconds to) {
   if (now_ >= to)
     return;
-  guard_->call(what.as);
+  call(what.as);
   at(now_ + exponential(1 / what.calls_per_second), [this, what, to] { come(what, to); });
+}
+
+void world::call(const call_class& as) {
+  guard_->call(as);
+}
+
+void world::arrive(attempt_end done) {
+  arrivals_.push_back(now_);
+  if (!target.answers)
+    return;
+  if (service_) {
+    service_(std::move(done));
+    return;
+  }
+  waiting_.push_back(std::move(done));
+  serve();
 }
 
 void world::serve() {
@@ -190,7 +211,7 @@ void world::serve() {
     const auto takes =
         target.service * (1 - target.spread) + exponential(target.service * target.spread);
     const auto failed = random_.unit() < target.failure_share;
-    at(now_ + takes, [this, failed, done = std::move(next.done)] {
+    at(now_ + takes, [this, failed, done = std::move(next)] {
       --busy_;
       done(failed);
       serve();
@@ -199,9 +220,10 @@ void world::serve() {
 }
 
 void world::run(seconds until) {
-  while (!events_.empty() && events_.top().when <= until) {
-    auto next = events_.top();
-    events_.pop();
+  while (!events_.empty() && events_.front().when <= until) {
+    std::pop_heap(events_.begin(), events_.end());
+    auto next = std::move(events_.back());
+    events_.pop_back();
     now_ = next.when;
     next.what();
   }
@@ -231,6 +253,10 @@ figures world::figures_of(seconds from, seconds to,
   result.p50 = quantile(0.5);
   result.p99 = quantile(0.99);
   result.attempts /= std::max(1.0, result.offered);
+  const auto came = [this](seconds when) {
+    return std::lower_bound(arrivals_.begin(), arrivals_.end(), when);
+  };
+  result.on_target = static_cast<double>(came(to) - came(from)) / (to - from);
   result.goodput = static_cast<double>(took.size()) / (to - from);
   result.offered /= to - from;
   return result;

@@ -2,6 +2,7 @@
 
 #include "bulwark/bulkhead.hpp"
 #include "bulwark/circuit_breaker.hpp"
+#include "bulwark/retry_budget.hpp"
 #include "bulwark/supervisor.hpp"
 
 #include <cstdint>
@@ -9,7 +10,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <queue>
+#include <utility>
 #include <vector>
 
 /// @file A small world in which the effect of policies shows: callers that come whatever happens, one
@@ -32,7 +33,12 @@ struct target_settings {
   seconds service = 0.010;  ///< Mean.
   double spread = 1;        ///< 1: exponential; 0: always the same.
   double failure_share = 0; ///< Replies that are errors.
+  bool answers = true;      ///< False: what comes is lost.
 };
+
+/// What stands in for servers and queue: takes an attempt, and tells `done` what came of it.
+using attempt_end = std::function<void(bool failed)>;
+using service = std::function<void(attempt_end done)>;
 
 /// Where calls come from, and how many in a second: Poisson.
 struct load {
@@ -40,7 +46,8 @@ struct load {
   call_class as = {};
 };
 
-/// What lies between callers and target; what is not named is off.
+/// What lies between callers and target; what is not named is off. The retry policy's budget is made
+/// from it.
 struct guard_settings {
   supervisor_limits limits = {};
   std::optional<bulkhead_policy> bulkhead = std::nullopt;
@@ -63,7 +70,8 @@ struct figures {
   double goodput = 0; ///< Good ones a second.
   seconds p50 = 0;    ///< Of the good ones.
   seconds p99 = 0;
-  double attempts = 0; ///< A call, on the target.
+  double attempts = 0;  ///< A call, on the target.
+  double on_target = 0; ///< Attempts a second that came to the target then, of whatever call.
 };
 
 /// All calls have this long, whatever their guard does: later replies are of no use.
@@ -76,16 +84,26 @@ public:
 
   target_settings target; ///< From now on.
 
+  /// Instead of servers and queue.
+  void serve_by(service what) { service_ = std::move(what); }
+
   /// Calls come like that from `from` to `to`.
   void calls(const load& what, seconds from, seconds to);
+  /// One call, now.
+  void call(const call_class& as = {});
   /// Something happens then.
   void at(seconds when, std::function<void()> what);
+  void after(seconds delay, std::function<void()> what) { at(now_ + delay, std::move(what)); }
   void run(seconds until);
+  /// Chance, of the world's own.
+  [[nodiscard]] random_stream& chance() { return random_; }
 
   [[nodiscard]] figures between(seconds from, seconds to) const;
   /// Of all tenants but one.
   [[nodiscard]] figures between_of_others(seconds from, seconds to, std::uint64_t tenant) const;
   [[nodiscard]] const std::vector<outcome>& outcomes() const { return outcomes_; }
+  /// When an attempt came to the target, each of them.
+  [[nodiscard]] const std::vector<seconds>& arrivals() const { return arrivals_; }
   /// The bulkhead's limit, 0 without.
   [[nodiscard]] std::uint32_t limit() const;
 
@@ -99,21 +117,21 @@ private:
       return a.when != b.when ? a.when > b.when : a.number > b.number;
     }
   };
-  struct job {
-    std::function<void(bool failed)> done;
-  };
 
-  std::priority_queue<event> events_;
+  std::vector<event> events_; // a heap
   std::uint64_t last_event_ = 0;
   seconds now_ = 0;
   random_stream random_;
   std::vector<outcome> outcomes_;
   std::unique_ptr<guarded> guard_;
-  std::deque<job> waiting_; // in front of the target's servers
+  std::vector<seconds> arrivals_;
+  service service_;
+  std::deque<attempt_end> waiting_; // in front of the target's servers
   std::uint32_t busy_ = 0;
 
   friend struct guarded;
   void come(const load& what, seconds to);
+  void arrive(attempt_end done);
   void serve();
   [[nodiscard]] double exponential(double mean);
   [[nodiscard]] figures figures_of(seconds from, seconds to,
