@@ -13,16 +13,20 @@ namespace bulwark_effect {
 struct world::guarded final : private supervisor_effects,
                               private bulkhead_effects,
                               private circuit_observer {
+  struct request {
+    outcome so_far;
+    std::uint32_t unanswered;
+  };
   struct record {
-    seconds began = 0;
+    std::shared_ptr<request> of;
     call_class as;
-    std::uint32_t attempts = 0;
   };
 
   world& all;
   guard_settings settings;
   circuit_view view;
   std::optional<retry_budget> budget;
+  std::optional<hedging> hedges;
   std::optional<circuit_breaker> breaker;
   std::optional<bulkhead> pool;
   supervisor core;
@@ -41,6 +45,8 @@ struct world::guarded final : private supervisor_effects,
     }
     if (with.limits.retry && with.limits.retry->budget)
       settings.limits.budget = &budget.emplace(*with.limits.retry->budget);
+    if (with.hedge)
+      settings.limits.hedge = &hedges.emplace(*with.hedge, instant{});
     if (with.breaker) {
       take_limits(settings.limits, *with.breaker);
       breaker.emplace(*with.breaker, static_cast<circuit_observer&>(*this), instant{},
@@ -51,12 +57,25 @@ struct world::guarded final : private supervisor_effects,
 
   instant now() const { return instant_of(all.now_); }
 
-  void call(const call_class& as) {
-    const auto slot = core.open();
+  record& record_of(std::uint32_t slot) {
     if (slot >= records.size())
       records.resize(slot + 1);
-    records[slot] = {.began = all.now_, .as = as};
-    core.start(slot, {}, now());
+    return records[slot];
+  }
+
+  void call(const call_class& as, std::uint32_t fan_out) {
+    const auto of = std::make_shared<request>(request{.so_far = {.began = all.now_,
+                                                                 .ended = 0,
+                                                                 .tenant = as.tenant,
+                                                                 .importance = as.importance,
+                                                                 .good = true,
+                                                                 .attempts = 0},
+                                                      .unanswered = fan_out});
+    for (std::uint32_t i = 0; i < fan_out; ++i) {
+      const auto slot = core.open();
+      record_of(slot) = {.of = of, .as = as};
+      core.start(slot, {}, now());
+    }
   }
 
   void later(std::function<void()> what) { all.at(all.now_, std::move(what)); }
@@ -114,7 +133,7 @@ struct world::guarded final : private supervisor_effects,
     at_bulkhead([samples](bulkhead& b) { b.on_samples(samples); });
   }
   void start_attempt(attempt_id attempt) override {
-    ++records[attempt.slot].attempts;
+    ++records[attempt.slot].of->so_far.attempts;
     later([this, attempt] {
       all.arrive([this, attempt](bool failed) {
         reply_failed = failed;
@@ -125,13 +144,17 @@ struct world::guarded final : private supervisor_effects,
   // The target doesn't know: it does what it has been told to do, though nobody waits for it.
   void cut_attempt(attempt_id, errc) override {}
   void answer(std::uint32_t slot, const call_end& end) override {
-    const auto& r = records[slot];
-    all.outcomes_.push_back({.began = r.began,
-                             .ended = all.now_,
-                             .tenant = r.as.tenant,
-                             .importance = r.as.importance,
-                             .good = !end.error && !reply_failed && all.now_ - r.began <= patience,
-                             .attempts = r.attempts});
+    const auto of = std::exchange(records[slot].of, nullptr);
+    of->so_far.good = of->so_far.good && !end.error && !reply_failed;
+    if (--of->unanswered > 0)
+      return;
+    of->so_far.ended = all.now_;
+    of->so_far.good = of->so_far.good && all.now_ - of->so_far.began <= patience;
+    all.outcomes_.push_back(of->so_far);
+  }
+  void copy_call(std::uint32_t from, std::uint32_t to) override {
+    auto copy = records[from];
+    record_of(to) = std::move(copy);
   }
   void wake_at(instant due) override {
     all.at(std::max(all.now_, static_cast<double>(due.time_since_epoch().count()) / 1e9 + 1e-9),
@@ -183,12 +206,12 @@ void world::calls(const load& what, seconds from, seconds to) {
 void world::come(const load& what, seconds to) {
   if (now_ >= to)
     return;
-  call(what.as);
+  call(what.as, what.fan_out);
   at(now_ + exponential(1 / what.calls_per_second), [this, what, to] { come(what, to); });
 }
 
-void world::call(const call_class& as) {
-  guard_->call(as);
+void world::call(const call_class& as, std::uint32_t fan_out) {
+  guard_->call(as, fan_out);
 }
 
 void world::arrive(attempt_end done) {
@@ -209,7 +232,9 @@ void world::serve() {
     auto next = std::move(waiting_.front());
     waiting_.pop_front();
     const auto takes =
-        target.service * (1 - target.spread) + exponential(target.service * target.spread);
+        target.straggler_share > 0 && random_.unit() < target.straggler_share
+            ? target.straggles
+            : target.service * (1 - target.spread) + exponential(target.service * target.spread);
     const auto failed = random_.unit() < target.failure_share;
     at(now_ + takes, [this, failed, done = std::move(next)] {
       --busy_;

@@ -2,6 +2,7 @@
 
 #include "bulwark/bulkhead.hpp"
 #include "bulwark/circuit_breaker.hpp"
+#include "bulwark/hedge.hpp"
 #include "bulwark/retry_budget.hpp"
 #include "bulwark/supervisor.hpp"
 
@@ -34,6 +35,8 @@ struct target_settings {
   double spread = 1;        ///< 1: exponential; 0: always the same.
   double failure_share = 0; ///< Replies that are errors.
   bool answers = true;      ///< False: what comes is lost.
+  double straggler_share = 0;
+  seconds straggles = 0; ///< So long takes one of those.
 };
 
 /// What stands in for servers and queue: takes an attempt, and tells `done` what came of it.
@@ -44,6 +47,9 @@ using service = std::function<void(attempt_end done)>;
 struct load {
   double calls_per_second = 1000;
   call_class as = {};
+  /// Each makes so many calls at once, and has its answer with the last one: in outcomes and figures
+  /// it is one.
+  std::uint32_t fan_out = 1;
 };
 
 /// What lies between callers and target; what is not named is off. The retry policy's budget is made
@@ -52,6 +58,7 @@ struct guard_settings {
   supervisor_limits limits = {};
   std::optional<bulkhead_policy> bulkhead = std::nullopt;
   std::optional<circuit_breaker_limits> breaker = std::nullopt;
+  std::optional<hedge_policy> hedge = std::nullopt;
 };
 
 /// One call, once it has its answer.
@@ -90,7 +97,7 @@ public:
   /// Calls come like that from `from` to `to`.
   void calls(const load& what, seconds from, seconds to);
   /// One call, now.
-  void call(const call_class& as = {});
+  void call(const call_class& as = {}, std::uint32_t fan_out = 1);
   /// Something happens then.
   void at(seconds when, std::function<void()> what);
   void after(seconds delay, std::function<void()> what) { at(now_ + delay, std::move(what)); }
