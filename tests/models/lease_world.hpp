@@ -215,7 +215,8 @@ private:
 
   private:
     void ask_probe(attempt_id, instant) override {}
-    void tell_breaker(const permit&, std::optional<bool>) override {}
+    void tell_breaker(const permit&, const attempt_outcome&) override {}
+    void tell_successes(const success_batch&) override {}
     void ask_permit(attempt_id attempt) override {
       tell_bulkhead([this, attempt](bulkhead& b) {
         const auto before = b.queued();
