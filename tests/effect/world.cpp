@@ -182,7 +182,9 @@ struct world::guarded final : private supervisor_effects,
   }
 
   // -- circuit_observer
-  void on_transition(const circuit_transition&) override {}
+  void on_transition(const circuit_transition& what) override {
+    all.transitions_.push_back({all.now_, what.from, what.to});
+  }
 };
 
 world::world(const guard_settings& guard, const target_settings& with, std::uint64_t seed)
@@ -238,6 +240,7 @@ void world::serve() {
     const auto failed = random_.unit() < target.failure_share;
     at(now_ + takes, [this, failed, done = std::move(next)] {
       --busy_;
+      ++served_;
       done(failed);
       serve();
     });

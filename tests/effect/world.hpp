@@ -71,6 +71,13 @@ struct outcome {
   std::uint32_t attempts;
 };
 
+/// The circuit breaker's state has changed.
+struct transition {
+  seconds when;
+  circuit_state from;
+  circuit_state to;
+};
+
 /// What came of the calls that began in a part of the time.
 struct figures {
   double offered = 0; ///< Calls a second.
@@ -111,6 +118,9 @@ public:
   [[nodiscard]] const std::vector<outcome>& outcomes() const { return outcomes_; }
   /// When an attempt came to the target, each of them.
   [[nodiscard]] const std::vector<seconds>& arrivals() const { return arrivals_; }
+  [[nodiscard]] const std::vector<transition>& transitions() const { return transitions_; }
+  /// Attempts that the target's servers have done.
+  [[nodiscard]] std::uint64_t served() const { return served_; }
   /// The bulkhead's limit, 0 without.
   [[nodiscard]] std::uint32_t limit() const;
 
@@ -135,6 +145,8 @@ private:
   service service_;
   std::deque<attempt_end> waiting_; // in front of the target's servers
   std::uint32_t busy_ = 0;
+  std::uint64_t served_ = 0;
+  std::vector<transition> transitions_;
 
   friend struct guarded;
   void come(const load& what, seconds to);
