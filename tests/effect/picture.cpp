@@ -83,8 +83,8 @@ void picture::draw() const {
 std::string picture::drawn() const {
   double most = 0;
   seconds end = 0;
-  for (const auto& line : lines_)
-    for (const auto& [when, value] : line.points) {
+  for (const auto& each : lines_)
+    for (const auto& [when, value] : each.points) {
       most = std::max(most, value);
       end = std::max(end, when);
     }
