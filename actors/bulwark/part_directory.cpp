@@ -335,7 +335,9 @@ caf::strong_actor_ptr part_directory::spawn_guard(supervisor_actor::settings ini
   init.limits = {.deadline = policy.deadline, .attempt_timeout = policy.attempt_timeout};
   init.cancel = policy.cancel;
   init.hedge = policy.hedge;
-  init.failure_on_result = policy.failure_on_result;
+  if (policy.failure_on_result)
+    init.failure_on_result =
+        std::make_unique<const std::function<bool(const caf::message&)>>(policy.failure_on_result);
   init.timeout_manager = caf::actor_cast<caf::strong_actor_ptr>(timeout_manager_);
   init.registry = caf::actor_cast<caf::weak_actor_ptr>(registry_);
   init.shows_context = policy.shows_context;

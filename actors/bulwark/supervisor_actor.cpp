@@ -944,7 +944,7 @@ reply_class supervisor_actor::class_of_result(const caf::message& reply) const {
   if (!self_.failure_on_result)
     return std::nullopt;
   try {
-    return self_.failure_on_result(reply) ? reply_class{{.is_result = true}} : std::nullopt;
+    return (*self_.failure_on_result)(reply) ? reply_class{{.is_result = true}} : std::nullopt;
   } catch (...) {
     return error_class{.retryable = false, .is_result = true};
   }

@@ -62,7 +62,7 @@ public:
     std::vector<error_delay> delays = {};
     std::shared_ptr<retry_allowance> budget = {}; ///< What limits.budget points to.
     error_predicate failure_on = counted;
-    std::function<bool(const caf::message&)> failure_on_result = {};
+    std::unique_ptr<const std::function<bool(const caf::message&)>> failure_on_result = {};
     cancel_signal cancel = cancel_signal::automatic;
     std::string breaker_name = {}; ///< Where limits.breaker is true.
     std::string bulkhead_name = {};

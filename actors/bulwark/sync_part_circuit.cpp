@@ -36,7 +36,7 @@ public:
       std::lock_guard guard{books_->mutex};
       ++books_->calls.calls;
       ++books_->calls.in_flight;
-      times = books_->limits.outcomes.has_value();
+      times = books_->limits.outcomes != nullptr;
     }
     return {leave(), times ? now() : instant{}};
   }

@@ -31,7 +31,8 @@ supervisor::supervisor(const supervisor_limits& limits, const circuit_view* view
     : limits_(limits), view_(view), lease_(lease), effects_(effects), random_(seed), wheel_(now) {}
 
 void take_limits(supervisor_limits& limits, const circuit_breaker_limits& breaker) {
-  limits.outcomes = batching_of(breaker);
+  const auto how = batching_of(breaker);
+  limits.outcomes = how ? std::make_shared<const outcome_batching>(*how) : nullptr;
   limits.tells_retry_after = breaker.open_on_retry_after;
 }
 
@@ -731,14 +732,19 @@ void supervisor::tell_success(const permit& held, bool slow, instant now) {
 
 /// A slow one is told at once, as a failure is: it may be the last one that it takes.
 void supervisor::count_success(const permit& held, bool slow, instant now) {
-  if (const auto due = successes_.add(*limits_.outcomes, held.generation, slow, now))
+  if (!successes_)
+    successes_.reset(new (std::nothrow) success_counter);
+  if (!successes_)
+    return; // no memory: one observation less, as in the latencies
+  if (const auto due = successes_->add(*limits_.outcomes, held.generation, slow, now))
     effects_.tell_successes(*due);
   if (slow)
     tell_successes();
 }
 
 void supervisor::tell_successes() {
-  if (const auto due = successes_.take())
+  const auto due = successes_ ? successes_->take() : std::nullopt;
+  if (due)
     effects_.tell_successes(*due);
 }
 

@@ -16,6 +16,7 @@
 #include "bulwark/timing_wheel.hpp"
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -72,12 +73,13 @@ struct supervisor_limits {
   retry_allowance* budget = nullptr;
   /// The bulkhead's limit is adaptive: it is told how long attempts take.
   bool tells_samples = false;
+  /// The breaker wants to hear when the target says to come back.
+  bool tells_retry_after = false;
   /// When a call gets a second copy; null: never. Outlives the supervisor.
   hedging* hedge = nullptr;
-  /// Where the breaker keeps a window: how it is told successes, and which calls are slow.
-  std::optional<outcome_batching> outcomes = std::nullopt;
-  /// Whether the breaker wants to hear when the target says to come back.
-  bool tells_retry_after = false;
+  /// Where the breaker keeps a window: how it is told successes, and which calls are slow. Else null:
+  /// most guards have none, and there may be a million.
+  std::shared_ptr<const outcome_batching> outcomes = {};
 };
 
 /// What a supervisor has to know of its breaker's policy.
@@ -330,7 +332,7 @@ private:
   latency_samples samples_; // that the bulkhead hasn't been told
   // The last attempt begun when a failure was told that the breaker may not have seen yet; 0: none.
   std::uint32_t unseen_failure_ = 0;
-  success_counter successes_;
+  std::unique_ptr<success_counter> successes_; // where the breaker keeps a window
   std::uint64_t failing_generation_ = 0; // of the last failure told; 0: none, or a success since
   std::uint32_t last_serial_ = 0;
   std::uint32_t permits_in_use_ = 0;

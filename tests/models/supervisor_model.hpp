@@ -342,9 +342,10 @@ inline void station::use(const supervisor_limits& next) {
   }
   limits.budget =
       budget.real ? &budget : nullptr; // it stays: what it has seen can be held against it
-  take_limits(limits, all.breaker.policy());
-  if (limits.outcomes)
-    limits.outcomes->size = 3;
+  if (auto how = batching_of(all.breaker.policy())) {
+    how->size = 3;
+    limits.outcomes = std::make_shared<const outcome_batching>(*how);
+  }
   if (next.retry)
     most_attempts = std::max(most_attempts, next.retry->max_attempts);
 }

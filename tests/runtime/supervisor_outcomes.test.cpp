@@ -12,7 +12,8 @@ using outcome = wish_recorder::outcome;
 
 supervisor_limits with_window(std::optional<timespan> slow = std::nullopt) {
   return {.breaker = true,
-          .outcomes = outcome_batching{.size = 4, .slot = 10s, .slow_call_duration = slow}};
+          .outcomes = std::make_shared<const outcome_batching>(
+              outcome_batching{.size = 4, .slot = 10s, .slow_call_duration = slow})};
 }
 
 void succeed(recording_supervisor& s, int times = 1) {
@@ -86,7 +87,7 @@ TEST_CASE("a policy that loses its window has no more successes told [C32]", "[s
   s.limits.outcomes.reset();
   succeed(s, 100);
   CHECK(s.wishes.batches.empty());
-  s.limits.outcomes = outcome_batching{.size = 4};
+  s.limits.outcomes = with_window().outcomes;
   succeed(s, 4);
   CHECK(s.wishes.batches.size() == 1);
 }
