@@ -27,7 +27,7 @@ void check_rules(policy_mistakes& mistakes, const circuit_breaker_limits& policy
               timespan{1}, longest_timespan);
   if (!has_window)
     mistakes.push_back({"circuit_breaker.slow_call_duration", to_text(*policy.slow_call_duration),
-                        "only with a count_window or a time_window"});
+                        "off where there is neither a count_window nor a time_window"});
 }
 
 void check_times(policy_mistakes& mistakes, const circuit_breaker_limits& policy) {

@@ -176,6 +176,18 @@ TEST_CASE("policies come back from bytes as they were", "[protocol]") {
                                      .open_for = 9s,
                                      .half_open_calls = 10,
                                      .failure_on = always});
+  check(*sys, circuit_breaker_policy{.failure_threshold = 0,
+                                     .count_window = count_window{.size = 7, .minimum_calls = 6},
+                                     .time_window = time_window{.span = 5s, .buckets = 4},
+                                     .slow_call_duration = 3s,
+                                     .open_growth = 2.0,
+                                     .max_open_for = 70s,
+                                     .open_jitter = 0.3,
+                                     .open_on_retry_after = true,
+                                     .max_half_open_for = 4s,
+                                     .ramp_for = 6s,
+                                     .ramp_from = 0.2,
+                                     .initial_state = circuit_state::metrics_only});
   check(*sys, circuit_breaker_policy{.failure_on = codes{errc::timed_out, target_error::busy,
                                                          caf::sec::runtime_error}});
   check(*sys, retry_policy{.max_attempts = 7,

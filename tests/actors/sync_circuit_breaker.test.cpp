@@ -224,6 +224,33 @@ TEST_CASE("an operator opens and disables and resets it outside of actors [S1][C
   CHECK(s.breaker.is_closed());
 }
 
+TEST_CASE("functions that take too long open it outside of actors too [S1][C19]",
+          "[sync][circuit_breaker]") {
+  stand s{{.failure_threshold = 0,
+           .count_window = count_window{.size = 4, .minimum_calls = 4, .slow_ratio = 0.5},
+           .slow_call_duration = 2s}};
+  for (auto took : {1s, 2s, 1s}) {
+    s.breaker.call([&] { s.pass(took); });
+    CHECK(s.breaker.is_closed());
+  }
+  CHECK_THROWS_AS(s.breaker.call([&] {
+    s.pass(2s);
+    throw broken{};
+  }),
+                  broken);
+  CHECK(s.breaker.is_open());
+  CHECK(s.breaker.stats().trips == 1);
+}
+
+TEST_CASE("metrics_only refuses nobody outside of actors [S1][C28]", "[sync][circuit_breaker]") {
+  stand s;
+  s.breaker.metrics_only();
+  for (auto i = 0; i < 5; ++i)
+    s.fail();
+  CHECK(s.breaker.state() == circuit_state::metrics_only);
+  CHECK(s.breaker.stats().trips == 1);
+}
+
 TEST_CASE("outcomes seen outside are recorded [S1][C7]", "[sync][circuit_breaker]") {
   stand s;
   s.breaker.record_failure();

@@ -75,7 +75,19 @@ TEST_CASE("every field of every policy can be said [D33]", "[bulwarkd]") {
           bulkhead = "writers"
           cancel = "off"
         }
-        own { target = "echo", circuit-breaker { open-for = 1s }, bulkhead { max-workers = 1 } }
+        own {
+          target = "echo"
+          circuit-breaker {
+            open-for = 1s, failure-threshold = 0
+            count-window { size = 9, failure-ratio = 0.4, minimum-calls = 8, slow-ratio = 0.3 }
+            time-window { span = 20s, buckets = 4, failure-ratio = 0.2, minimum-calls = 7,
+                          slow-ratio = 0.1 }
+            slow-call-duration = 2s, open-growth = 3, max-open-for = 4s, open-jitter = 0.25
+            open-on-retry-after = true, max-half-open-for = 5s, ramp-for = 6s, ramp-from = 0.5
+            initial-state = "disabled"
+          }
+          bulkhead { max-workers = 1 }
+        }
         bare { target = "slow" }
       }
     })");
@@ -108,7 +120,27 @@ TEST_CASE("every field of every policy can be said [D33]", "[bulwarkd]") {
   CHECK(std::get<std::string>(db.bulkhead) == "writers");
   CHECK(db.cancel == cancel_signal::off);
   const auto own = own_policy(told.guards.at("own"));
-  CHECK(std::get<circuit_breaker_policy>(own.breaker) == circuit_breaker_policy{.open_for = 1s});
+  CHECK(
+      std::get<circuit_breaker_policy>(own.breaker)
+      == circuit_breaker_policy{
+          .failure_threshold = 0,
+          .open_for = 1s,
+          .count_window =
+              count_window{.size = 9, .failure_ratio = 0.4, .minimum_calls = 8, .slow_ratio = 0.3},
+          .time_window = time_window{.span = 20s,
+                                     .buckets = 4,
+                                     .failure_ratio = 0.2,
+                                     .minimum_calls = 7,
+                                     .slow_ratio = 0.1},
+          .slow_call_duration = 2s,
+          .open_growth = 3.0,
+          .max_open_for = 4s,
+          .open_jitter = 0.25,
+          .open_on_retry_after = true,
+          .max_half_open_for = 5s,
+          .ramp_for = 6s,
+          .ramp_from = 0.5,
+          .initial_state = circuit_state::disabled});
   CHECK(std::get<bulkhead_policy>(own.bulkhead) == bulkhead_policy{.max_workers = 1});
   const auto bare = own_policy(told.guards.at("bare"));
   CHECK_FALSE(bare.deadline);
@@ -142,6 +174,13 @@ TEST_CASE("what is out of range is refused with key and value and range [D34]", 
         == "bulwark.guards.db.retry.max-attempts = 0: must be 1 .. 1000000");
   CHECK(mistake_in_guard("circuit-breaker { open-for = 1us }")
         == "bulwark.guards.db.circuit-breaker.open-for = 1us: must be 1ms .. 36500d");
+  CHECK(mistake_in_guard("circuit-breaker { count-window { size = 0, minimum-calls = 1 } }")
+        == "bulwark.guards.db.circuit-breaker.count-window.size = 0: must be 1 .. 100000");
+  CHECK(mistake_in_guard("circuit-breaker { slow-call-duration = 1s }")
+        == "bulwark.guards.db.circuit-breaker.slow-call-duration = 1s: must be off where there "
+           "is neither a count_window nor a time_window");
+  CHECK(holds({mistake_in_guard("circuit-breaker { initial-state = \"open\" }")},
+              "must be one of closed, forced_open, disabled, metrics_only"));
   CHECK(mistake_in_guard("bulkhead { max-workers = 99999999999 }")
         == "bulwark.guards.db.bulkhead.max-workers = 99999999999: must be 1 .. 10000000");
   CHECK(mistake_in_guard("bulkhead { queue-size = -1 }")

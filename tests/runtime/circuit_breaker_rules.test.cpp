@@ -345,8 +345,8 @@ TEST_CASE("a field out of range, or one that nothing would look at, is a mistake
   CHECK(text({.failure_threshold = 1'000'001, .time_window = time_window{}})
         == "circuit_breaker.failure_threshold is 1000001, permitted: 1 .. 1000000");
   CHECK(text({.slow_call_duration = 1s})
-        == "circuit_breaker.slow_call_duration is 1s, permitted: only with a count_window or a "
-           "time_window");
+        == "circuit_breaker.slow_call_duration is 1s, permitted: off where there is neither a "
+           "count_window nor a time_window");
   CHECK(text({.time_window = time_window{}, .slow_call_duration = 0s})
         == "circuit_breaker.slow_call_duration is 0s, permitted: 1ns .. 36500d");
   CHECK(text({.open_growth = 0.5}) == "circuit_breaker.open_growth is 0.5, permitted: 1 .. 1000");
