@@ -78,7 +78,7 @@ std::optional<std::uint32_t> replica_set::choose(std::uint64_t tried, random_str
   auto second = draw(candidates_.size() - 1);
   second += second >= first ? 1 : 0;
   const auto unknown = typical_latency();
-  const auto cost_of = [&](std::size_t i) { return cost(replicas_[candidates_[i]], unknown); };
+  const auto cost_of = [&](std::size_t i) { return cost(replicas_[candidates_[i]], unknown, now); };
   return candidates_[cost_of(second) < cost_of(first) ? second : first];
 }
 
@@ -90,12 +90,19 @@ bool replica_set::has_other_than(std::uint64_t tried) const noexcept {
 }
 
 /// What one more call there would wait, roughly. Of whom nothing is known is thought what is typical.
-double replica_set::cost(const entry& which, double unknown) const noexcept {
+double replica_set::cost(const entry& which, double unknown, instant now) const noexcept {
   const auto latency = which.failures_in_a_row > 0 ? std::max(which.latency, unknown)
                        : which.latency > 0         ? which.latency
                                                    : unknown;
   const auto penalty = 1 + std::min(which.failures_in_a_row, most_penalties);
-  return (static_cast<double>(which.in_flight) + 1) * latency * penalty;
+  // Of one that hangs nothing is forgotten.
+  const auto kept = which.in_flight > 0 ? 1.0 : kept_since(which, now);
+  return (static_cast<double>(which.in_flight) + 1) * latency * penalty * kept;
+}
+
+double replica_set::kept_since(const entry& which, instant now) const noexcept {
+  return std::exp(-std::max(as_double(now - which.latency_at), 0.0)
+                  / as_double(policy_.latency_memory));
 }
 
 double replica_set::typical_latency() const noexcept {
@@ -141,8 +148,7 @@ void replica_set::on_end(std::uint32_t replica, replica_outcome outcome, timespa
 
 void replica_set::observe(entry& which, timespan elapsed, instant now) const noexcept {
   const auto seen = std::max(as_double(elapsed), 1.0);
-  const auto passed = std::max(as_double(now - which.latency_at), 0.0);
-  const auto kept = std::exp(-passed / as_double(policy_.latency_memory));
+  const auto kept = kept_since(which, now);
   which.latency_at = now;
   which.latency = std::max(seen, which.latency * kept + seen * (1 - kept));
 }

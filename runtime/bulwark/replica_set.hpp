@@ -16,6 +16,7 @@
 /// "the least loaded" does. The latency is an average over time that goes up at once and down
 /// slowly. A failure never makes it less, and each one in a row makes the target look slower by as
 /// much again: who fails fast would else attract what the others could do, as in linkerd2 #11669.
+/// What is known of an idle target counts less as time goes by, so that each is tried now and then.
 ///
 /// A target that does worse than the others is left out for a while:
 ///
@@ -150,7 +151,8 @@ private:
   void eject(entry& which, instant now);
   void observe(entry& which, timespan elapsed, instant now) const noexcept;
   [[nodiscard]] double typical_latency() const noexcept;
-  [[nodiscard]] double cost(const entry& which, double unknown) const noexcept;
+  [[nodiscard]] double kept_since(const entry& which, instant now) const noexcept;
+  [[nodiscard]] double cost(const entry& which, double unknown, instant now) const noexcept;
   [[nodiscard]] static bool ejected(const entry& which, instant now) noexcept;
   [[nodiscard]] std::uint32_t count_ejected(instant now) const noexcept;
   [[nodiscard]] std::uint32_t count_present() const noexcept;

@@ -295,6 +295,29 @@ TEST_CASE("a replica that is twice as slow gets less, one that fails fast doesn'
   CHECK(failing[0] < 0.25);
 }
 
+TEST_CASE("one that looked bad and has nothing to do is tried again after a time [H3]",
+          "[replica_set]") {
+  auto now = instant{};
+  replica_set core{{.latency_memory = 1s}, 3, now};
+  random_stream random{3};
+  for (std::uint32_t i = 0; i < core.size(); ++i) {
+    core.on_start(i);
+    core.on_end(i, i == 1 ? replica_outcome::failed : replica_outcome::succeeded, 1ms, now);
+  }
+  const auto chosen_in = [&](timespan length) {
+    auto result = 0;
+    for (const auto until = now + length; now < until; now += 10ms) {
+      const auto which = core.choose(0, random, now).value();
+      result += which == 1 ? 1 : 0;
+      core.on_start(which);
+      core.on_end(which, replica_outcome::succeeded, 1ms, now);
+    }
+    return result;
+  };
+  CHECK(chosen_in(500ms) == 0);
+  CHECK(chosen_in(10s) > 100);
+}
+
 TEST_CASE("an ejection gets longer each time and shorter again with quiet intervals [H2]",
           "[replica_set]") {
   const auto policy = replica_policy{.consecutive_failures = 1,
