@@ -1,3 +1,4 @@
+// Longer than 200 lines: a circuit of a node as threads see it, from asking for leave to telling what came of it.
 #include "bulwark/circuit_breaker_actor.hpp"
 #include "bulwark/sync_ask.hpp"
 #include "bulwark/sync_circuit.hpp"

@@ -84,7 +84,8 @@ timespan length_in_open(const circuit_breaker_limits& policy, std::uint32_t open
                            openings);
   // After the cap, or all that have reached it would come back at once. Never to nothing.
   const auto off = policy.open_jitter * chance * static_cast<double>(longest.count());
-  return std::max(longest - timespan{static_cast<timespan::rep>(off)}, timespan{milliseconds{1}});
+  return std::max(longest - timespan{static_cast<timespan::rep>(off)},
+                  std::min(longest, timespan{milliseconds{1}}));
 }
 
 } // namespace bulwark

@@ -42,7 +42,7 @@ bool opens_scope(const std::string& line) {
   for (std::string_view word : {"namespace", "class ", "struct ", "union ", "enum ", "extern "})
     if (code.rfind(word, 0) == 0)
       return true;
-  return code.find(" = {") != std::string::npos;
+  return code.find(" = {") != std::string::npos || code.find(" = std::array{") != std::string::npos;
 }
 
 // The line that closes what line `begin` opens. The format makes it the next one of the same

@@ -58,7 +58,8 @@ circuit_breaker_limits any_circuit(timespan tempo, random_stream& chance) {
     result.open_jitter = 0.5;
   result.open_on_retry_after = happens(chance, 0.3);
   if (happens(chance, 0.4))
-    result.max_half_open_for = at_least_a_millisecond(times(tempo, 0.5, 10, chance));
+    // In the end calls come one after another, and have to close it.
+    result.max_half_open_for = std::chrono::seconds{2} + times(tempo, 0.5, 10, chance);
   if (happens(chance, 0.4))
     result.ramp_for = at_least_a_millisecond(times(tempo, 0.5, 20, chance));
   return result;
@@ -100,14 +101,14 @@ guard_settings any_guard(const plan& with, std::uint32_t node, random_stream& ch
   if (limits.retry)
     add_budget(*limits.retry, with.tempo, chance);
   if (with.has(feature::hedging) && happens(chance, 0.7))
-    result.hedge = hedge_policy{.delay = happens(chance, 0.7)
-                                             ? std::optional{times(with.tempo, 0, 3, chance)}
-                                             : std::nullopt,
-                                .percentile = 0.5 + chance.unit() / 2.1,
-                                .min_delay = timespan{0},
-                                .minimum_calls = 1 + any(chance, 10),
-                                .memory = std::chrono::seconds{1},
-                                .ratio = chance.unit()};
+    result.hedge =
+        hedge_policy{.delay = happens(chance, 0.7) ? std::optional{times(with.tempo, 0, 3, chance)}
+                                                   : std::nullopt,
+                     .percentile = 0.5 + chance.unit() / 2.1,
+                     .min_delay = timespan{0},
+                     .minimum_calls = 1 + any(chance, 10),
+                     .memory = std::chrono::seconds{1},
+                     .ratio = chance.unit()};
   result.retries_rejections = happens(chance, 0.3);
   result.stops_when_told = happens(chance, 0.5);
   return result;
