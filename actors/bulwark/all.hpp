@@ -9,6 +9,7 @@
 #include "bulwark/errc.hpp"
 #include "bulwark/exceptions.hpp"
 #include "bulwark/failure_report.hpp"
+#include "bulwark/fault_injection.hpp"
 #include "bulwark/fence.hpp"
 #include "bulwark/guard.hpp"
 #include "bulwark/key_hash.hpp"

@@ -23,6 +23,8 @@ policy_mistakes find_mistakes(const guard_policy& policy) {
     add(find_mistakes(limits_of(*breaker)));
   if (const auto* bulkhead = std::get_if<bulkhead_policy>(&policy.bulkhead))
     add(find_mistakes(*bulkhead));
+  if (policy.rate_limit)
+    add(find_mistakes(*policy.rate_limit));
   if (policy.hedge)
     add(find_mistakes(*policy.hedge));
   add(find_mistakes(policy.replicas));

@@ -5,6 +5,7 @@
 #include "bulwark/classification.hpp"
 #include "bulwark/hedge.hpp"
 #include "bulwark/policy.hpp"
+#include "bulwark/rate_limiter.hpp"
 #include "bulwark/replica_set.hpp"
 #include "bulwark/restarts.hpp"
 #include "bulwark/time.hpp"
@@ -55,6 +56,10 @@ struct guard_policy {
   std::function<bool(const caf::message&)> failure_on_result = {};
   /// A second copy of a call that takes long, where it may be made twice: see bulwark/hedge.hpp.
   std::optional<hedge_policy> hedge = std::nullopt;
+  /// How many calls are let in within a time, all together or of each tenant: in front of all else,
+  /// a call's attempts are not counted again. Refused with errc::rate_limited, which says how long
+  /// until it would pass. See bulwark/rate_limiter.hpp.
+  std::optional<rate_limit_policy> rate_limit = std::nullopt;
   /// How attempts are spread, where the guard has several targets: see bulwark/replica_set.hpp.
   replica_policy replicas = {};
   /// How targets come back that the guard has made itself: see bulwark/restarts.hpp.

@@ -303,10 +303,12 @@ caf::strong_actor_ptr part_directory::guard(const std::string& name,
                         .last_error = targets.empty() ? "there is no target"
                                                       : "one of the targets is an invalid handle"}};
   return spawn_guard({.name = name,
-                      .targets = target_set::settings{.targets = std::move(targets),
-                                                      .factories = std::move(factories),
-                                                      .replicas = policy.replicas,
-                                                      .restart = policy.restart}},
+                      .targets = std::make_unique<target_set>(
+                          target_set::settings{.targets = std::move(targets),
+                                               .factories = std::move(factories),
+                                               .replicas = policy.replicas,
+                                               .restart = policy.restart},
+                          std::hash<std::string>{}(name), now())},
                      policy);
 }
 
@@ -334,7 +336,12 @@ caf::strong_actor_ptr part_directory::spawn_guard(supervisor_actor::settings ini
     refuse_name(part_kind::guard, name, "of that name is alive");
   init.limits = {.deadline = policy.deadline, .attempt_timeout = policy.attempt_timeout};
   init.cancel = policy.cancel;
-  init.hedge = policy.hedge;
+  if (policy.hedge)
+    init.hedge = std::make_unique<hedging>(*policy.hedge, now());
+  if (policy.rate_limit)
+    init.rate = std::make_unique<rate_gate>(*policy.rate_limit);
+  init.limits.hedge = init.hedge.get();
+  init.limits.rate = init.rate.get();
   if (policy.failure_on_result)
     init.failure_on_result =
         std::make_unique<const std::function<bool(const caf::message&)>>(policy.failure_on_result);
@@ -352,6 +359,10 @@ caf::strong_actor_ptr part_directory::spawn_guard(supervisor_actor::settings ini
   guards_[name] = {.part = caf::actor_cast<caf::weak_actor_ptr>(result), .kept = {}};
   announce(name, part_kind::guard, result);
   return result;
+}
+
+instant part_directory::now() const {
+  return instant{system_.clock().now().time_since_epoch()};
 }
 
 caf::actor part_directory::find_guard(const std::string& name) const {

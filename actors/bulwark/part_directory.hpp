@@ -110,6 +110,7 @@ private:
   std::vector<std::shared_ptr<worker_pool>> threads_;
   bool closed_ = false;
 
+  [[nodiscard]] instant now() const;
   void require_open(const std::string& name) const;
   void forget_ended();
   template <class Part, class Policy, class Spawn>

@@ -64,6 +64,11 @@ const hash_secret& secret() {
   return result;
 }
 
+// 0: of nobody in particular.
+std::uint64_t tenant_key(const call_context& said) {
+  return said.tenant.empty() ? 0 : hash_of(said.tenant, secret());
+}
+
 bool understands_cancel(const caf::strong_actor_ptr& target, cancel_signal wish) {
   if (wish != cancel_signal::automatic)
     return wish == cancel_signal::on;
@@ -96,17 +101,12 @@ supervisor_actor::supervisor_actor(caf::actor_config& config, settings init)
       message_types_(any_target() ? any_target()->get()->message_types() : std::set<std::string>{}),
       to_guard_(self_.remote != nullptr || is_guard(self_.target)
                 || (self_.targets
-                    && std::all_of(self_.targets->targets.begin(), self_.targets->targets.end(),
+                    && std::all_of(self_.targets->targets().begin(), self_.targets->targets().end(),
                                    is_guard))),
-      targets_(self_.targets ? std::make_unique<target_set>(std::move(*self_.targets),
-                                                            id() * 0xbf58476d1ce4e5b9U, now())
-                             : nullptr),
-      hedging_(self_.hedge ? std::make_unique<hedging>(*self_.hedge, now()) : nullptr),
       core_(self_.limits, self_.view.get(), *this, now(), id() * 0x9e3779b97f4a7c15U,
             self_.lease.get()),
       no_memory_(caf::make_message(make_failure(
           errc::bulkhead_full, {.guard = self_.name, .last_error = "no memory left"}))) {
-  self_.limits.hedge = hedging_.get();
   if (self_.chaos && !is_off(*self_.chaos))
     chaos_ = std::make_unique<chaos>(*self_.chaos);
 }
@@ -162,8 +162,8 @@ caf::behavior supervisor_actor::make_behavior() {
   });
   if (self_.target)
     compat::watch(this, self_.target);
-  if (targets_)
-    for (const auto& each : targets_->targets())
+  if (self_.targets)
+    for (const auto& each : self_.targets->targets())
       compat::watch(this, each);
   // Without it no deadline would ever come: see on_down().
   if (self_.timeout_manager)
@@ -307,7 +307,8 @@ caf::result<caf::message> supervisor_actor::accept_with(const call_context& cont
   return accept(std::nullopt, std::move(content),
                 {.remaining = context.remaining,
                  .idempotent = context.idempotent,
-                 .attempt = context.attempt},
+                 .attempt = context.attempt,
+                 .tenant = self_.rate && self_.rate->by_tenant() ? tenant_key(context) : 0},
                 std::move(door), &context);
 }
 
@@ -324,8 +325,8 @@ std::uint32_t supervisor_actor::take_slot(std::optional<caf::strong_actor_ptr> t
       kept = std::make_unique<call_context>(*context);
     if (self_.watches_callers && element.mid.is_request()) // who wants no answer may end at once
       watch_caller(element.sender);
-    if (targets_)
-      targets_->begin(slot);
+    if (self_.targets)
+      self_.targets->begin(slot);
     if (door)
       in_trouble().door = door;
     if (trouble_)
@@ -386,7 +387,7 @@ void supervisor_actor::take_failure(failed_reply& reply) {
     kind.forbids_retry = kind.forbids_retry || reply.no_more;
     // What the guard of one target refuses another may take.
     const auto refused = is_refusal(reply.reason);
-    if (targets_ && refused && targets_->has_another(attempt.slot))
+    if (self_.targets && refused && self_.targets->has_another(attempt.slot))
       kind.retryable = true;
     note_end(attempt, kind.counts || refused ? replica_outcome::failed : replica_outcome::nothing);
     no_more_ = reply.no_more;
@@ -541,13 +542,13 @@ void supervisor_actor::say_farewell() {
 
 /// One of several, or one that calls named.
 void supervisor_actor::lose_targets(const caf::actor_addr& which) {
-  const auto ours = targets_ && targets_->on_down(which, now());
+  const auto ours = self_.targets && self_.targets->on_down(which, now());
   if (!ours && (!trouble_ || trouble_->watched.erase(which) == 0))
     return;
   for (std::uint32_t slot = 0; slot < records_.capacity(); ++slot) {
     if (const auto& target = records_[slot].target; target && which == target) {
       if (ours)
-        targets_->on_end(slot, replica_outcome::failed, now());
+        self_.targets->on_end(slot, replica_outcome::failed, now());
       core_.on_target_lost(slot, now());
     }
   }
@@ -557,16 +558,16 @@ void supervisor_actor::lose_targets(const caf::actor_addr& which) {
 
 /// Those that are due.
 void supervisor_actor::make_targets() {
-  if (!targets_)
+  if (!self_.targets)
     return;
-  while (targets_->due() <= now())
-    for (const auto& each : targets_->make_due(now()))
+  while (self_.targets->due() <= now())
+    for (const auto& each : self_.targets->make_due(now()))
       compat::watch(this, each);
   await_restart();
 }
 
 void supervisor_actor::await_restart() {
-  if (const auto due = targets_->due(); due != end_of_time)
+  if (const auto due = self_.targets->due(); due != end_of_time)
     compat::deliver(self_.timeout_manager, ctrl(), caf::make_message_id(),
                     caf::make_message(schedule_atom_v, std::max(due - now(), timespan{0}),
                                       caf::make_message(wake_up_atom_v)),
@@ -588,10 +589,10 @@ void supervisor_actor::on_exit() {
     for (const auto& [caller, calls] : std::exchange(trouble_->callers, {}))
       compat::unwatch(this, caf::actor_cast<caf::strong_actor_ptr>(caller));
   }
-  if (targets_) {
-    for (const auto& each : targets_->targets())
+  if (self_.targets) {
+    for (const auto& each : self_.targets->targets())
       compat::unwatch(this, each);
-    targets_->end();
+    self_.targets->end();
   }
   hold_ = nullptr;
   self_.keeps_alive.clear();
@@ -618,7 +619,7 @@ guard_stats supervisor_actor::stats() const {
           .abandoned = books.abandoned,
           .hedges = books.hedges,
           .hedges_won = books.hedges_won,
-          .restarts = targets_ ? targets_->restarted() : 0,
+          .restarts = self_.targets ? self_.targets->restarted() : 0,
           .chaos = chaos_ ? std::optional{chaos_->counts()} : std::nullopt};
 }
 
@@ -663,7 +664,7 @@ void supervisor_actor::ask_permit(attempt_id attempt) {
   permit_request wish{.attempt = attempt};
   if (const auto& said = records_[attempt.slot].context) {
     wish.importance = said->importance;
-    wish.tenant = said->tenant.empty() ? 0 : hash_of(said->tenant, secret());
+    wish.tenant = tenant_key(*said);
   }
   send_to(self_.bulkhead, caf::make_message(wish));
 }
@@ -710,11 +711,11 @@ caf::result<void> supervisor_actor::change_chaos(const chaos_policy& policy) {
 
 void supervisor_actor::send_attempt(attempt_id attempt, fault what) {
   auto& r = records_[attempt.slot];
-  if (targets_ && !r.names_target)
-    r.target = targets_->choose(attempt.slot, now());
+  if (self_.targets && !r.names_target)
+    r.target = self_.targets->choose(attempt.slot, now());
   const auto& target = target_of(r);
   if (!target) { // an invalid handle: lost like a request to one who has ended
-    const auto over = targets_ ? targets_->gave_up() : std::string_view{};
+    const auto over = self_.targets ? self_.targets->gave_up() : std::string_view{};
     auto why = over.empty() ? caf::make_error(errc::target_lost)
                             : make_failure(errc::target_lost,
                                            {.guard = self_.name, .last_error = std::string{over}});
@@ -777,27 +778,27 @@ call_context supervisor_actor::context_of(attempt_id attempt) const {
 }
 
 const caf::strong_actor_ptr& supervisor_actor::target_of(const record& call) const noexcept {
-  return call.names_target || targets_ ? call.target : self_.target;
+  return call.names_target || self_.targets ? call.target : self_.target;
 }
 
 /// What is known of all of them from one.
 const caf::strong_actor_ptr& supervisor_actor::any_target() const noexcept {
-  return self_.targets ? self_.targets->targets.front() : self_.target;
+  return self_.targets ? self_.targets->targets().front() : self_.target;
 }
 
 /// What became of an attempt says who gets the next one.
 void supervisor_actor::note_end(attempt_id attempt, replica_outcome outcome) {
-  if (targets_ && core_.awaits_reply(attempt))
-    targets_->on_end(attempt.slot, outcome, now());
+  if (self_.targets && core_.awaits_reply(attempt))
+    self_.targets->on_end(attempt.slot, outcome, now());
 }
 
 /// Rare: so whether the target understands it is found out only now, and holds for targets that
 /// calls name too. But where it happens it happens in floods, to one target: asked once.
 void supervisor_actor::cut_attempt(attempt_id attempt, errc why) {
-  if (targets_)
-    targets_->on_end(attempt.slot,
-                     why == errc::timed_out ? replica_outcome::failed : replica_outcome::nothing,
-                     now());
+  if (self_.targets)
+    self_.targets->on_end(
+        attempt.slot, why == errc::timed_out ? replica_outcome::failed : replica_outcome::nothing,
+        now());
   const auto& r = records_[attempt.slot];
   const auto& target = target_of(r);
   if (!target)
@@ -835,8 +836,8 @@ void supervisor_actor::copy_call(std::uint32_t from, std::uint32_t to) {
   records_.reserve_for(to);
   const auto& r = records_[from];
   auto context = r.context ? std::make_unique<call_context>(*r.context) : nullptr;
-  if (targets_)
-    targets_->copy(from, to);
+  if (self_.targets)
+    self_.targets->copy(from, to);
   records_[to] = {.caller = r.caller,
                   .id = r.id,
                   .target = r.target,
@@ -859,8 +860,9 @@ void supervisor_actor::answer(std::uint32_t slot, const call_end& end) {
   if (end.error && tells_rejections_ && is_rejection(*end.error))
     compat::tell(caf::actor_cast<caf::strong_actor_ptr>(self_.registry),
                  rejection_event{.guard = self_.name,
-                                 .part = *end.error == errc::bulkhead_full ? self_.bulkhead_name
-                                                                           : self_.breaker_name,
+                                 .part = *end.error == errc::bulkhead_full  ? self_.bulkhead_name
+                                         : *end.error == errc::rate_limited ? self_.name
+                                                                            : self_.breaker_name,
                                  .why = *end.error,
                                  .when = now().time_since_epoch()});
   if (r.id.is_request()) {
@@ -897,7 +899,7 @@ caf::message supervisor_actor::failure(std::uint32_t slot, call_end end) {
 
 caf::message supervisor_actor::make_answer(std::uint32_t slot, const call_end& end) {
   // A part that is used alone has no guard.
-  const auto alone = !self_.target && !self_.remote && !targets_;
+  const auto alone = !self_.target && !self_.remote && !self_.targets;
   failure_report report{.guard = alone ? std::string{} : self_.name,
                         .part = alone ? self_.name : std::string{},
                         .attempts = end.attempts,

@@ -32,7 +32,7 @@
 /// What that obliges us to: the callers are remembered by sender and message id, nobody else will
 /// answer them. on_exit() does, whatever the reason for ending.
 ///
-/// Longer than a shell should be, for it is the one that carries: a part of it that stands alone is
+/// Longer than 200 lines, for it is the one that carries: a part of it that stands alone is
 /// in envelope.hpp (payloads that look like ours) and in request_index.hpp (what to cancel). What
 /// is left is the messages that come in, and the core's wishes that go out, one short function
 /// each.
@@ -53,10 +53,10 @@ public:
     std::string name = {};
     caf::strong_actor_ptr target =
         {}; ///< None: each call names its own (`call`, `run`, `execute`).
-    std::unique_ptr<peer> remote = {}; ///< Then the target is a front door, null at times.
-    std::optional<target_set::settings> targets =
-        {}; ///< Several, or made here: then `target` is none.
-    std::optional<hedge_policy> hedge = {};
+    std::unique_ptr<peer> remote = {};        ///< Then the target is a front door, null at times.
+    std::unique_ptr<target_set> targets = {}; ///< Several, or made here: then `target` is none.
+    std::unique_ptr<hedging> hedge = {};      ///< What limits.hedge points to.
+    std::unique_ptr<rate_gate> rate = {};     ///< What limits.rate points to.
     supervisor_limits limits = {};
     error_predicate retry_on = transient;
     std::vector<error_delay> delays = {};
@@ -128,8 +128,6 @@ private:
   settings self_;
   const std::set<std::string> message_types_; // read by any thread
   const bool to_guard_;                       // another node's, or one of this process
-  std::unique_ptr<target_set> targets_;       // where there are several, or made here
-  std::unique_ptr<hedging> hedging_;          // what limits.hedge points to
   supervisor core_;
   paged_array<record> records_;
   caf::message reply_;                           // of the target, while the core decides about it

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 /// @file The rate limiter.
@@ -144,6 +145,27 @@ private:
 
   [[nodiscard]] std::size_t neighbourhood_of(std::uint64_t key) const noexcept;
   bool grow() noexcept;
+};
+
+/// The limit that stands in front of a guard: one for all its calls, or one for each tenant.
+class rate_gate {
+public:
+  /// Requires: find_mistakes(policy) is empty.
+  explicit rate_gate(const rate_limit_policy& policy) : one_(policy) {
+    if (policy.max_keys > 0)
+      by_key_.emplace(policy);
+  }
+
+  [[nodiscard]] bool by_tenant() const noexcept { return by_key_.has_value(); }
+
+  /// `tenant`: a keyed hash, 0 for all who name none. `time_left`: longer it need not wait.
+  [[nodiscard]] rate_decision ask(std::uint64_t tenant, instant now, timespan time_left) noexcept {
+    return by_key_ ? by_key_->ask(tenant, now, 1, time_left) : one_.ask(now, 1, time_left);
+  }
+
+private:
+  rate_limiter one_;
+  std::optional<keyed_rate_limiter> by_key_;
 };
 
 } // namespace bulwark

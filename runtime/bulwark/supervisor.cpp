@@ -74,6 +74,22 @@ void supervisor::start(std::uint32_t slot, const call_options& options, instant 
              && *options.remaining <= timespan{0}) { // before a part may refuse it
     ++books_.saved;
     finish(c, errc::timed_out, &counters::timed_out, timespan{0}, now);
+  } else if (limits_.rate != nullptr) {
+    pass_gate(c, options.tenant, now);
+  } else {
+    begin_attempt(c, now);
+  }
+}
+
+/// In front of all parts, and once for a call: what it does within is the other parts' to bound.
+void supervisor::pass_gate(call& c, std::uint64_t tenant, instant now) {
+  const auto time_left = c.deadline == end_of_time ? timespan::max() : c.deadline - now;
+  const auto decision = limits_.rate->ask(tenant, now, time_left);
+  if (!decision.admitted) {
+    finish(c, errc::rate_limited, &counters::rejected, decision.wait, now);
+  } else if (decision.wait > timespan{0}) {
+    c.state = call_state::backing_off;
+    set_timer(c, saturating_add(now, decision.wait));
   } else {
     begin_attempt(c, now);
   }
@@ -605,6 +621,7 @@ supervisor::failure supervisor::time_out_of(const error_class& kind, bool begun,
           .base_delay = kind.base_delay};
 }
 
+// Longer than 40 lines: what the end of its time means in each state.
 void supervisor::time_out(call& c, instant now) {
   if (c.state == call_state::in_flight && std::exchange(c.awaits_copy, false)) {
     make_copy(c, now);

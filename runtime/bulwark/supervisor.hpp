@@ -10,6 +10,7 @@
 #include "bulwark/outcome_batch.hpp"
 #include "bulwark/paged_array.hpp"
 #include "bulwark/permit.hpp"
+#include "bulwark/rate_limiter.hpp"
 #include "bulwark/retry.hpp"
 #include "bulwark/statistics.hpp"
 #include "bulwark/time.hpp"
@@ -40,7 +41,8 @@
 /// | awaiting_probe | the breaker: may it probe            | deadline                       |
 /// | queued         | the bulkhead: a permit               | deadline, queue_timeout        |
 /// | in_flight      | the target's reply                   | deadline, attempt_timeout      |
-/// | backing_off    | time                                 | its delay, deadline            |
+/// | backing_off    | time: before another attempt, or its | its delay, deadline            |
+/// |                | place in a rate limit                |                                |
 /// | abandoned      | the function's return, to give its   | not: it can't be stopped       |
 /// |                | worker back                          |                                |
 ///
@@ -73,6 +75,8 @@ struct supervisor_limits {
   retry_allowance* budget = nullptr;
   /// The bulkhead's limit is adaptive: it is told how long attempts take.
   bool tells_samples = false;
+  /// How many calls begin in a time; null: as many as come. Outlives the supervisor.
+  rate_gate* rate = nullptr;
   /// The breaker wants to hear when the target says to come back.
   bool tells_retry_after = false;
   /// When a call gets a second copy; null: never. Outlives the supervisor.
@@ -187,6 +191,8 @@ public:
     /// Which attempt of somebody further out the call is, from 1 on. Where it is a retry, it is not
     /// tried again here: three tiers of three attempts would make 27.
     std::uint32_t attempt = 1;
+    /// Whose it is, where limits.rate tells tenants apart: a keyed hash, 0 where nobody is named.
+    std::uint64_t tenant = 0;
   };
 
   /// `view` may be null where limits.breaker is false, `lease` where another node owns no bulkhead
@@ -347,6 +353,7 @@ private:
   bool shutting_down_ = false;
 
   // An attempt on its way inwards.
+  void pass_gate(call& c, std::uint64_t tenant, instant now);
   void begin_attempt(call& c, instant now);
   [[nodiscard]] std::optional<admission> leave_by(const circuit_view::reading& seen,
                                                   instant now) const noexcept;

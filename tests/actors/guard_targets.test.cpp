@@ -94,7 +94,7 @@ TEST_CASE("a guard of several targets asks each of them, and each attempt of a c
       f.sys.answer(f.targets[which], 0, busy());
     else
       f.sys.answer(f.targets[which], 0, std::int32_t{7});
-    f.sys.advance(12ms);
+    f.sys.advance(25ms);
   }
   CHECK(answer->as<std::int32_t>() == 7);
   CHECK(f.stats(guard).attempts == 3);
@@ -102,18 +102,23 @@ TEST_CASE("a guard of several targets asks each of them, and each attempt of a c
 
 TEST_CASE("a target that fails in a row is left out until its ejection ends [H2]", "[guard]") {
   several_targets f{3};
-  auto guard = f.guard_of_all({.replicas = {.consecutive_failures = 3, .base_ejection = 10s}});
+  auto guard = f.guard_of_all({.replicas = {.consecutive_failures = 3,
+                                            .deviation = 0,
+                                            .base_ejection = 1h,
+                                            .max_ejection = 2h,
+                                            .latency_memory = 1s}});
   const auto ask_once = [&](std::size_t failing) {
     const auto before = f.counts();
     f.sys.ask(guard, ask_atom_v, 1);
     const auto which = f.asked_last(before);
     f.reply(which, before[which], which != failing);
+    f.sys.advance(2s); // by then who has failed is tried again
     return which;
   };
   for (auto i = 0; i < 100; ++i)
     ask_once(1);
   CHECK(f.targets[1].log->questions.size() == 3);
-  f.sys.advance(11s);
+  f.sys.advance(1h);
   for (auto i = 0; i < 100; ++i)
     ask_once(3); // all are well again
   CHECK(f.targets[1].log->questions.size() > 13);
