@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <concepts>
 #include <limits>
 #include <string_view>
 
@@ -45,6 +46,10 @@ constexpr auto jitters =
                choice<bulwark::jitter_kind>{"full", bulwark::jitter_kind::full},
                choice<bulwark::jitter_kind>{"equal", bulwark::jitter_kind::equal},
                choice<bulwark::jitter_kind>{"decorrelated", bulwark::jitter_kind::decorrelated}};
+
+constexpr auto limit_algorithms =
+    std::array{choice<bulwark::limit_algorithm>{"gradient", bulwark::limit_algorithm::gradient},
+               choice<bulwark::limit_algorithm>{"aimd", bulwark::limit_algorithm::aimd}};
 
 constexpr auto initial_states = std::array{
     choice<bulwark::circuit_state>{"closed", bulwark::circuit_state::closed},
@@ -125,10 +130,12 @@ private:
   }
 
   // What a number of that kind can't hold is out of every range: the range's owner says so.
-  void read(const caf::config_value& value, const std::string& path, std::uint32_t& into) {
-    constexpr auto beyond = std::numeric_limits<std::uint32_t>::max();
+  template <std::unsigned_integral T>
+  void read(const caf::config_value& value, const std::string& path, T& into) {
+    constexpr auto beyond = std::numeric_limits<T>::max();
     if (const auto number = caf::get_as<std::int64_t>(value))
-      into = *number < 0 || *number > beyond ? beyond : static_cast<std::uint32_t>(*number);
+      into = *number < 0 || static_cast<std::uint64_t>(*number) > beyond ? beyond
+                                                                         : static_cast<T>(*number);
     else
       refuse(value, path, "a whole number");
   }
@@ -204,6 +211,11 @@ private:
 
   void read(const caf::config_value& value, const std::string& path, bulwark::jitter_kind& into) {
     choose(value, path, jitters, into);
+  }
+
+  void read(const caf::config_value& value, const std::string& path,
+            bulwark::limit_algorithm& into) {
+    choose(value, path, limit_algorithms, into);
   }
 
   void read(const caf::config_value& value, const std::string& path, bulwark::circuit_state& into) {
@@ -299,7 +311,8 @@ bulwark::guard_policy own_policy(const guard_settings& guard) {
                                .shows_permit = guard.shows_permit,
                                .shows_context = guard.shows_context,
                                .watches_callers = guard.watches_callers,
-                               .hedge = guard.hedge};
+                               .hedge = guard.hedge,
+                               .rate_limit = guard.rate_limit};
   if (const auto* own = std::get_if<bulwark::circuit_breaker_policy>(&guard.circuit_breaker))
     result.breaker = *own;
   if (const auto* own = std::get_if<bulwark::bulkhead_policy>(&guard.bulkhead))

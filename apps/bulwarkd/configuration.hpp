@@ -27,6 +27,7 @@ struct guard_settings {
   std::optional<bulwark::timespan> deadline;
   std::optional<bulwark::timespan> attempt_timeout;
   std::optional<bulwark::retry_policy> retry;
+  std::optional<bulwark::rate_limit_policy> rate_limit;
   std::optional<bulwark::hedge_policy> hedge;
   part_choice<bulwark::circuit_breaker_policy> circuit_breaker;
   part_choice<bulwark::bulkhead_policy> bulkhead;

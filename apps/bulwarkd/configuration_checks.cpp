@@ -35,7 +35,8 @@ public:
       check_sharing("bulwark.circuit-breakers." + name, part.shared);
     }
     for (const auto& [name, part] : told_.bulkheads) {
-      check_ranges("bulwark.bulkheads." + name, find_mistakes(part.policy));
+      check_ranges("bulwark.bulkheads." + name,
+                   part.shared ? find_sharing_mistakes(part.policy) : find_mistakes(part.policy));
       check_sharing("bulwark.bulkheads." + name, part.shared);
     }
     for (const auto& [name, guard] : told_.guards)

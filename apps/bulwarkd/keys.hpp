@@ -42,6 +42,35 @@ void for_each_key(F&& f, bulwark::hedge_policy& x) {
 }
 
 template <class F>
+void for_each_key(F&& f, bulwark::rate_limit_policy& x) {
+  f("calls", x.calls, "that many in each period, in the long run");
+  f("period", x.period, "over which they are meant");
+  f("burst", x.burst, "that many at once after a pause");
+  f("max-wait", x.max_wait, "how long a call that came too early may wait; else it is refused");
+  f("max-keys", x.max_keys, "0: one limit for all calls; else one for each of so many tenants");
+}
+
+template <class F>
+void for_each_key(F&& f, bulwark::adaptive_limit_policy& x) {
+  f("algorithm", x.algorithm, "what the limit follows");
+  f("floor", x.floor, "the smallest limit");
+  f("initial", x.initial, "the first one");
+  f("tolerance", x.tolerance, "calls may take so many times what an unloaded one takes");
+  f("smoothing", x.smoothing, "how far each step goes towards what was found");
+  f("decrease", x.decrease, "with aimd: by what the limit is multiplied where calls take long");
+  f("latency-limit", x.latency_limit, "with aimd: the mean that is long");
+  f("window", x.window, "how often it is looked at");
+  f("remeasure", x.remeasure, "how often an unloaded call is measured anew");
+}
+
+template <class F>
+void for_each_key(F&& f, bulwark::queue_delay_policy& x) {
+  f("target", x.target, "a wait that is long");
+  f("interval", x.interval, "a queue whose waits were long for that time stands");
+  f("newest-first", x.newest_first, "while it stands, who came last is served first");
+}
+
+template <class F>
 void for_each_key(F&& f, bulwark::count_window& x) {
   f("size", x.size, "outcomes that are remembered");
   f("failure-ratio", x.failure_ratio, "the share of failures that opens it");
@@ -84,6 +113,9 @@ void for_each_key(F&& f, bulwark::bulkhead_policy& x) {
   f("max-workers", x.max_workers, "calls in progress at once");
   f("queue-size", x.queue_size, "calls waiting beyond that; the next is rejected");
   f("queue-timeout", x.queue_timeout, "the longest wait in the queue");
+  f("adaptive", x.adaptive, "the limit finds itself, up to max-workers");
+  f("shed", x.shed, "who has waited too long in a queue that stands is refused");
+  f("fair-by-tenant", x.fair_by_tenant, "tenants that wait are served in turn");
 }
 
 template <class F>
@@ -115,6 +147,7 @@ void for_each_key(F&& f, guard_settings& x) {
   f("deadline", x.deadline, "from acceptance to answer, all attempts and waits included");
   f("attempt-timeout", x.attempt_timeout, "for one attempt");
   f("retry", x.retry, "when to try again; without, one attempt");
+  f("rate-limit", x.rate_limit, "how many calls begin in a time; without, as many as come");
   f("hedge", x.hedge, "when a call gets a second copy; without, never");
   f("circuit-breaker", x.circuit_breaker, "one by name, HOST:PORT/NAME, or one of its own");
   f("bulkhead", x.bulkhead, "one by name, HOST:PORT/NAME, or one of its own");
