@@ -32,8 +32,8 @@ void deliver_with(fault what, bool transient_errors, attempt_delivery attempt,
     return;
   }
   case fault::lost_reply: // from nobody: what it replies all the same has nowhere to go
-    compat::deliver(attempt.target, nullptr, caf::make_message_id(),
-                    std::move(attempt.content), context);
+    compat::deliver(attempt.target, nullptr, caf::make_message_id(), std::move(attempt.content),
+                    context);
     return;
   case fault::kill:
     compat::deliver(attempt.target, std::move(attempt.reply_to), attempt.id,

@@ -31,6 +31,10 @@ policy_mistakes find_mistakes(const guard_policy& policy) {
   add(find_mistakes(policy.restart));
   if (policy.chaos)
     add(find_mistakes(*policy.chaos));
+  if (policy.fallback)
+    add(find_mistakes(*policy.fallback));
+  if (policy.reply_sharing)
+    add(find_mistakes(limits_of(*policy.reply_sharing)));
   return result;
 }
 

@@ -3,10 +3,12 @@
 #include "bulwark/bulkhead.hpp"
 #include "bulwark/chaos.hpp"
 #include "bulwark/classification.hpp"
+#include "bulwark/fallback.hpp"
 #include "bulwark/hedge.hpp"
 #include "bulwark/policy.hpp"
 #include "bulwark/rate_limiter.hpp"
 #include "bulwark/replica_set.hpp"
+#include "bulwark/reply_sharing.hpp"
 #include "bulwark/restarts.hpp"
 #include "bulwark/time.hpp"
 
@@ -67,6 +69,11 @@ struct guard_policy {
   /// What goes wrong on purpose; it can be changed by `change_policy, chaos_policy` too, and is off
   /// where no rate is above 0. Targets on other nodes can't be ended by it.
   std::optional<chaos_policy> chaos = std::nullopt;
+  /// What callers get instead of an error: see bulwark/fallback.hpp.
+  std::optional<fallback_policy> fallback = std::nullopt;
+  /// Which calls are served from kept replies or by equal ones in progress: see
+  /// bulwark/reply_sharing.hpp.
+  std::optional<reply_sharing_policy> reply_sharing = std::nullopt;
 };
 
 /// What is out of range, in the policies it names too; each field with its path.

@@ -286,6 +286,8 @@ bool inspect(Inspector& f, guard_stats& x) {
       f.field("told_not_to", x.told_not_to), f.field("saved", x.saved), f.field("cut", x.cut),
       f.field("abandoned", x.abandoned), f.field("hedges", x.hedges),
       f.field("hedges_won", x.hedges_won), f.field("restarts", x.restarts),
+      f.field("fallbacks", x.fallbacks), f.field("served_fresh", x.served_fresh),
+      f.field("served_stale", x.served_stale), f.field("followed", x.followed),
       f.field("chaos", x.chaos));
 }
 
@@ -478,6 +480,11 @@ template <class Inspector>
 bool inspect(Inspector& f, failed_reply& x) {
   return f.object(x).fields(f.field("reason", x.reason), f.field("lost", x.lost),
                             f.field("no_more", x.no_more));
+}
+
+template <class Inspector>
+bool inspect(Inspector& f, flight_request& x) {
+  return f.object(x).fields(f.field("member", x.member));
 }
 
 template <class Inspector>

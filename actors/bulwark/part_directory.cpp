@@ -350,6 +350,8 @@ caf::strong_actor_ptr part_directory::spawn_guard(supervisor_actor::settings ini
   init.shows_context = policy.shows_context;
   init.watches_callers = policy.watches_callers;
   init.chaos = policy.chaos;
+  init.fallback = policy.fallback;
+  init.reply_sharing = policy.reply_sharing;
   if (policy.retry)
     add_retry(init, *policy.retry);
   add_breaker(init, policy);

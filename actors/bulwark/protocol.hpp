@@ -152,12 +152,16 @@ struct guard_stats {
   std::uint64_t not_idempotent = 0; ///< harm in doing twice what may have been begun,
   std::uint64_t told_not_to = 0;    ///< the target's word not to come again, or not that soon.
   // Attempts that nobody waits for any more: their time was up, or their call taken back.
-  std::uint64_t saved = 0;      ///< Not begun, and never will be.
-  std::uint64_t cut = 0;        ///< With the target, which is told where it understands that.
-  std::uint64_t abandoned = 0;  ///< Of these, functions that went on.
-  std::uint64_t hedges = 0;     ///< Second copies of calls,
-  std::uint64_t hedges_won = 0; ///< of which so many had the answer.
-  std::uint64_t restarts = 0;   ///< Of targets that the guard makes itself.
+  std::uint64_t saved = 0;        ///< Not begun, and never will be.
+  std::uint64_t cut = 0;          ///< With the target, which is told where it understands that.
+  std::uint64_t abandoned = 0;    ///< Of these, functions that went on.
+  std::uint64_t hedges = 0;       ///< Second copies of calls,
+  std::uint64_t hedges_won = 0;   ///< of which so many had the answer.
+  std::uint64_t restarts = 0;     ///< Of targets that the guard makes itself.
+  std::uint64_t fallbacks = 0;    ///< Calls whose callers got something else than their error.
+  std::uint64_t served_fresh = 0; ///< Calls that had a kept reply at once,
+  std::uint64_t served_stale = 0; ///< that had one because they failed,
+  std::uint64_t followed = 0;     ///< that had what an equal one in progress got.
   /// What goes wrong on purpose, since the policy in force; nullopt: nothing does.
   std::optional<chaos_counts> chaos = {};
 };
@@ -384,6 +388,11 @@ struct node_answer {
   caf::message content = {};
 };
 
+/// A guard tells itself that a call is to be started which has waited for an equal one. Local.
+struct flight_request {
+  std::uint32_t member = 0;
+};
+
 /// A connector tells its supervisors where their calls go from now on.
 struct door_change {
   caf::strong_actor_ptr door = {};
@@ -490,6 +499,7 @@ CAF_ADD_TYPE_ID(bulwark, (bulwark::success_batch))
 CAF_ADD_ATOM(bulwark, bulwark, metrics_only_atom)
 
 CAF_ADD_TYPE_ID(bulwark, (bulwark::chaos_policy))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::flight_request))
 
 CAF_END_TYPE_ID_BLOCK(bulwark)
 

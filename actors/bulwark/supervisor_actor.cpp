@@ -109,6 +109,11 @@ supervisor_actor::supervisor_actor(caf::actor_config& config, settings init)
           errc::bulkhead_full, {.guard = self_.name, .last_error = "no memory left"}))) {
   if (self_.chaos && !is_off(*self_.chaos))
     chaos_ = std::make_unique<chaos>(*self_.chaos);
+  if (self_.fallback)
+    fallback_ = std::make_unique<fallback>(*std::exchange(self_.fallback, {}));
+  if (self_.reply_sharing)
+    sharing_ =
+        std::make_unique<reply_sharing>(*std::exchange(self_.reply_sharing, {}), secret(), now());
 }
 
 const char* supervisor_actor::name() const {
@@ -234,10 +239,15 @@ caf::behavior supervisor_actor::own_messages() {
       [this](const books_request& request) { report_books(request.round, current_sender()); },
       [this](wake_up_atom) {
         make_targets();
+        if (sharing_)
+          sharing_->woken();
         core_.on_tick(now());
+        if (sharing_)
+          expire_followers();
         after_event();
       },
       [this](const door_change& change) { change_door(change.door); },
+      [this](const flight_request& next) { lead(next.member); },
       [this](cancel_atom, std::uint64_t request) { cancel(request); },
       [this](watch_rejections_atom, bool wanted) { tells_rejections_ = wanted; },
       [this](const stats_request& request) {
@@ -278,13 +288,30 @@ caf::delegated<caf::message> supervisor_actor::accept(std::optional<caf::strong_
                                                       const supervisor::call_options& options,
                                                       caf::strong_actor_ptr door,
                                                       const call_context* context) {
+  const auto deadline = sharing_ || fallback_ ? deadline_of(options) : end_of_time;
+  if (sharing_ && !target && share(content, deadline, door, context))
+    after_event();
+  else
+    begin(std::move(target), std::move(content), options, door, context, deadline);
+  return {};
+}
+
+void supervisor_actor::begin(std::optional<caf::strong_actor_ptr> target, caf::message content,
+                             const supervisor::call_options& options,
+                             const caf::strong_actor_ptr& door, const call_context* context,
+                             instant deadline) {
+  const auto flight = sharing_ ? sharing_->arriving() : record::alone;
   std::uint32_t slot = 0;
   try {
     slot = take_slot(std::move(target), std::move(content), door, context);
   } catch (const std::bad_alloc&) {
     refuse_for_memory(door);
-    return {};
+    if (flight != record::alone)
+      ask_to_lead(sharing_->hand_over(flight));
+    return;
   }
+  records_[slot].deadline = deadline;
+  records_[slot].flight = flight;
   // From here on the answer is ours: where an exception ends us, CAF would give one more.
   current_mailbox_element()->mid.mark_as_answered();
   try {
@@ -295,7 +322,6 @@ caf::delegated<caf::message> supervisor_actor::accept(std::optional<caf::strong_
     out_of_memory_ = false;
   }
   after_event();
-  return {};
 }
 
 /// A call whose caller has something to say, or a guard that carries it for one.
@@ -423,11 +449,15 @@ void supervisor_actor::cancel(std::uint64_t request) {
       requests.insert(records_[slot].caller, records_[slot].id, slot);
   }
   const auto slot = requests.find(caller, id);
-  if (!caller || !slot)
-    return; // answered already
-  const auto& found = records_[*slot];
-  if (found.caller == caller && found.id.request_id() == id.request_id())
+  if (caller && slot && records_[*slot].caller == caller
+      && records_[*slot].id.request_id() == id.request_id()) {
     core_.cancel(*slot, now());
+  } else if (caller) { // answered already, if it doesn't wait for another call or has gone on
+    if (sharing_)
+      take_back(sharing_->cancel(caller, id));
+    if (fallback_)
+      fallback_->cancel(caller, request, context());
+  }
   after_event();
 }
 
@@ -451,6 +481,12 @@ void supervisor_actor::lose_caller(const caf::actor_addr& caller) {
     const auto& waits = records_[slot];
     if (waits.caller && caller == waits.caller && waits.id.is_request())
       core_.cancel(slot, now());
+  }
+  while (sharing_) {
+    const auto taken = sharing_->lose_caller(caller);
+    if (!taken.call)
+      break;
+    take_back(taken);
   }
 }
 
@@ -476,7 +512,8 @@ void supervisor_actor::on_down(const caf::down_msg& down) {
 // -- a guard's own life -------------------------------------------------------------------
 
 void supervisor_actor::after_event() {
-  const auto busy = core_.live() > 0 || core_.abandoned_running() > 0;
+  const auto busy =
+      core_.live() > 0 || core_.abandoned_running() > 0 || (sharing_ && sharing_->waiting() > 0);
   if (busy != (hold_ != nullptr))
     hold_ = busy ? caf::strong_actor_ptr{ctrl()} : nullptr;
   if (core_.shutting_down() && core_.live() == 0) {
@@ -507,6 +544,15 @@ void supervisor_actor::answer_the_rest() {
     } catch (...) { // the others shall have theirs
     }
     r = record{};
+  }
+  while (const auto left = sharing_ ? sharing_->any() : std::nullopt) {
+    const auto& call = sharing_->waiting_call(*left);
+    try {
+      compat::deliver(call.caller, sender_for(call), call.id.response_id(),
+                      follower_failure(errc::shutting_down), context());
+    } catch (...) {
+    }
+    sharing_->answered(*left, &counters::rejected, now());
   }
 }
 
@@ -604,23 +650,32 @@ void supervisor_actor::on_exit() {
 
 guard_stats supervisor_actor::stats() const {
   const auto& books = core_.books();
-  return {.name = self_.name,
-          .calls = books.calls,
-          .attempts = books.attempts,
-          .retries = books.retries,
-          .late_replies = books.late_replies,
-          .latency = books.latency,
-          .budget_refused = books.budget_refused,
-          .left_to_others = books.left_to_others,
-          .not_idempotent = books.not_idempotent,
-          .told_not_to = books.told_not_to,
-          .saved = books.saved,
-          .cut = books.cut,
-          .abandoned = books.abandoned,
-          .hedges = books.hedges,
-          .hedges_won = books.hedges_won,
-          .restarts = self_.targets ? self_.targets->restarted() : 0,
-          .chaos = chaos_ ? std::optional{chaos_->counts()} : std::nullopt};
+  guard_stats result{.name = self_.name,
+                     .calls = books.calls,
+                     .attempts = books.attempts,
+                     .retries = books.retries,
+                     .late_replies = books.late_replies,
+                     .latency = books.latency,
+                     .budget_refused = books.budget_refused,
+                     .left_to_others = books.left_to_others,
+                     .not_idempotent = books.not_idempotent,
+                     .told_not_to = books.told_not_to,
+                     .saved = books.saved,
+                     .cut = books.cut,
+                     .abandoned = books.abandoned,
+                     .hedges = books.hedges,
+                     .hedges_won = books.hedges_won,
+                     .restarts = self_.targets ? self_.targets->restarted() : 0,
+                     .fallbacks = fallback_ ? fallback_->count() : 0,
+                     .chaos = chaos_ ? std::optional{chaos_->counts()} : std::nullopt};
+  if (sharing_) {
+    result.calls += sharing_->calls();
+    result.latency += sharing_->latency();
+    result.served_fresh = sharing_->served_fresh();
+    result.served_stale = sharing_->served_stale();
+    result.followed = sharing_->followed();
+  }
+  return result;
 }
 
 void supervisor_actor::report_books(std::uint64_t round, const caf::strong_actor_ptr& to) {
@@ -726,6 +781,7 @@ void supervisor_actor::send_attempt(attempt_id attempt, fault what) {
   }
   // The content is shared, not copied: a target that changes it gets its own, and we keep ours.
   const auto needed = self_.limits.retry || self_.limits.hedge != nullptr
+                      || (fallback_ && fallback_->hands_on())
                       || (r.names_target && can_be_stopped(r.content));
   auto content = needed ? r.content : std::move(r.content);
   if (!r.names_target)
@@ -846,7 +902,9 @@ void supervisor_actor::copy_call(std::uint32_t from, std::uint32_t to) {
                   .by_guard = r.by_guard,
                   .context = std::move(context),
                   .content = r.content,
-                  .last_error = {}};
+                  .last_error = {},
+                  .deadline = r.deadline,
+                  .flight = r.flight};
 }
 
 void supervisor_actor::forget_copy(std::uint32_t slot, std::uint32_t heir) {
@@ -865,20 +923,40 @@ void supervisor_actor::answer(std::uint32_t slot, const call_end& end) {
                                                                             : self_.breaker_name,
                                  .why = *end.error,
                                  .when = now().time_since_epoch()});
-  if (r.id.is_request()) {
+  if (r.id.is_request() || (fallback_ && fallback_->hands_on())) {
     auto content = end.error ? failure(slot, end) : std::move(reply_);
-    if ((end.no_more || no_more_) && content.match_elements<caf::error>() && is_told_no_more(r))
-      content = caf::make_message(retry_after{timespan{-1}}, content.get_as<caf::error>(0));
-    compat::deliver(r.caller, sender_for(r), r.id.response_id(), std::move(content), context());
+    const auto no_more = end.no_more || no_more_;
+    // Once: where memory for it is refused the call is answered again, and alone.
+    if (const auto flight = std::exchange(r.flight, record::alone); flight != record::alone)
+      settle(flight, content, !end.error && !class_of_result(content), no_more);
+    give(r, std::move(content), no_more);
   }
-  if (trouble_) {
+  if (trouble_)
     trouble_->requests.erase(r.caller, r.id);
-    if (self_.watches_callers && r.caller && r.id.is_request())
-      if (const auto i = trouble_->callers.find(r.caller->address());
-          i != trouble_->callers.end() && i->second > 0)
-        --i->second;
-  }
+  forget_caller(r);
   r = record{};
+}
+
+/// The last word on a call: the fallback's, where there is one.
+void supervisor_actor::give(record& call, caf::message content, bool no_more) {
+  if (fallback_ && !call.names_target
+      && fallback_->take(call, call.through_door ? in_trouble().door : nullptr, content, now(),
+                         context()))
+    return;
+  if (!call.id.is_request())
+    return;
+  if (no_more && content.match_elements<caf::error>() && is_told_no_more(call))
+    content = caf::make_message(retry_after{timespan{-1}}, content.get_as<caf::error>(0));
+  compat::deliver(call.caller, sender_for(call), call.id.response_id(), std::move(content),
+                  context());
+}
+
+void supervisor_actor::forget_caller(const record& call) {
+  if (!trouble_ || !self_.watches_callers || !call.caller || !call.id.is_request())
+    return;
+  if (const auto i = trouble_->callers.find(call.caller->address());
+      i != trouble_->callers.end() && i->second > 0)
+    --i->second;
 }
 
 caf::message supervisor_actor::failure(std::uint32_t slot, call_end end) {
@@ -916,6 +994,10 @@ caf::message supervisor_actor::make_answer(std::uint32_t slot, const call_end& e
 }
 
 void supervisor_actor::wake_at(instant due) {
+  ask_wake(sharing_ ? sharing_->wake_at(due) : due);
+}
+
+void supervisor_actor::ask_wake(instant due) {
   compat::deliver(self_.timeout_manager, ctrl(), caf::make_message_id(),
                   caf::make_message(wake_request{.at = due.time_since_epoch()}), context());
 }

@@ -2,6 +2,7 @@
 
 #include "bulwark/chaos.hpp"
 #include "bulwark/guard.hpp"
+#include "bulwark/guarded_call.hpp"
 #include "bulwark/protocol.hpp"
 #include "bulwark/request_index.hpp"
 #include "bulwark/supervisor.hpp"
@@ -75,6 +76,8 @@ public:
     bool shows_context = false;                   ///< To the target.
     bool watches_callers = false;
     std::optional<chaos_policy> chaos = {};
+    std::optional<fallback_policy> fallback = {};
+    std::optional<reply_sharing_policy> reply_sharing = {};
     std::vector<caf::strong_actor_ptr> keeps_alive = {}; ///< The parts of a guard.
     caf::strong_actor_ptr timeout_manager = {};
     caf::weak_actor_ptr registry = {};
@@ -97,18 +100,7 @@ protected:
   caf::behavior make_behavior() override;
 
 private:
-  // Who waits for a call's answer, and what it takes to try again.
-  struct record {
-    caf::strong_actor_ptr caller;
-    caf::message_id id;
-    caf::strong_actor_ptr target; // where the call names one: else it is the guard's own
-    bool names_target = false;
-    bool through_door = false;             // from outside: answered in the front door's name
-    bool by_guard = false;                 // of another node
-    std::unique_ptr<call_context> context; // where it says more than how much time is left
-    caf::message content;
-    caf::error last_error;
-  };
+  using record = guarded_call;
 
   // What only calls that go wrong need, or that name their own target: made for the first of them.
   struct trouble {
@@ -138,6 +130,8 @@ private:
   const caf::message no_memory_; // the answer where there is none left to make it
   mutable std::unique_ptr<trouble> trouble_;
   std::unique_ptr<chaos> chaos_; // null: off
+  std::unique_ptr<fallback> fallback_;
+  std::unique_ptr<reply_sharing> sharing_;
   bool out_of_memory_ = false;
   bool said_farewell_ = false;
 
@@ -149,6 +143,21 @@ private:
                                       caf::message content, const supervisor::call_options& options,
                                       caf::strong_actor_ptr door = nullptr,
                                       const call_context* context = nullptr);
+  void begin(std::optional<caf::strong_actor_ptr> target, caf::message content,
+             const supervisor::call_options& options, const caf::strong_actor_ptr& door,
+             const call_context* context, instant deadline);
+  [[nodiscard]] instant deadline_of(const supervisor::call_options& options) const;
+  [[nodiscard]] bool share(const caf::message& content, instant deadline,
+                           const caf::strong_actor_ptr& door, const call_context* context);
+  void ask_to_lead(std::optional<std::uint32_t> member);
+  void lead(std::uint32_t member);
+  void settle(std::uint32_t flight, caf::message& content, bool is_success, bool no_more);
+  void expire_followers();
+  void take_back(const reply_sharing::removal& taken);
+  [[nodiscard]] caf::message follower_failure(errc why) const;
+  void give(record& call, caf::message content, bool no_more);
+  void forget_caller(const record& call);
+  void ask_wake(instant due);
   caf::result<caf::message> accept_with(const call_context& context, caf::message content,
                                         caf::strong_actor_ptr door);
   std::uint32_t take_slot(std::optional<caf::strong_actor_ptr> target, caf::message content,

@@ -61,13 +61,14 @@ public:
   /// A follower is taken back, or a leader without followers is through: it is out.
   void leave(member which) noexcept;
 
-  /// Takes the followers out whose deadline has come, and calls `on_due(member)` for each.
+  /// Takes the followers out whose deadline has come. Before each is out, calls `on_due(member)`,
+  /// which must not take it out itself.
   template <class F>
   void expire(instant now, F&& on_due) {
     wheel_.expire(now, [&](wheel_entry& due) {
       const auto number = static_cast<seat&>(due).number;
-      leave(number);
       on_due(number);
+      leave(number);
     });
   }
   /// When that is next worth calling; end_of_time: not.

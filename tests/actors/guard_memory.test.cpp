@@ -209,3 +209,57 @@ TEST_CASE("where memory is refused twice in a row everybody still has one answer
     CHECK(result.earlier_answers == (open ? 0U : 1U));
   }
 }
+
+TEST_CASE("memory that is refused where equal calls share one leaves nobody without an answer "
+          "[F5 G6]",
+          "[guard]") {
+  // What happens next to a guard whose leader has two followers.
+  const std::vector<std::function<void(guard_fixture&, const caf::actor&, std::vector<reply_ptr>&,
+                                       const caf::actor& leader)>>
+      events{
+          [](guard_fixture& f, const caf::actor& guard, std::vector<reply_ptr>& answers,
+             const caf::actor&) {
+            answers.push_back(f.sys.send(guard, ask_atom_v, std::int32_t{1}));
+          },
+          [](guard_fixture& f, const caf::actor&, std::vector<reply_ptr>&, const caf::actor&) {
+            compat::tell(caf::actor_cast<caf::strong_actor_ptr>(f.target.handle), answer_atom_v,
+                         std::uint64_t{0}, caf::make_message(std::int32_t{2}));
+          },
+          [](guard_fixture&, const caf::actor& guard, std::vector<reply_ptr>&,
+             const caf::actor& leader) {
+            compat::tell(caf::actor_cast<caf::strong_actor_ptr>(leader), cancel_atom_v, guard);
+          },
+      };
+  for (const auto& event : events) {
+    auto more = true;
+    for (std::size_t n = 1; more; ++n) {
+      guard_fixture f;
+      auto guard =
+          f.guard({.deadline = 5s,
+                   .reply_sharing = reply_sharing_policy{.fresh_for = 1s, .stale_for = 1s}});
+      std::vector<reply_ptr> answers;
+      answers.push_back(f.sys.ask(guard, ask_atom_v, std::int32_t{1}));
+      const auto leader = f.sys.last_caller();
+      for (auto i = 0; i < 2; ++i)
+        answers.push_back(f.sys.ask(guard, ask_atom_v, std::int32_t{1}));
+      event(f, guard, answers, leader);
+      f.sys.step(); // the next to run is the guard
+      refused = false;
+      countdown = n;
+      width = 1;
+      f.sys.step();
+      countdown = 0;
+      more = refused;
+      f.sys.advance(20s);
+      INFO("event " << &event - events.data() << ", allocation " << n);
+      for (const auto& answer : answers)
+        CHECK(answer->count() == 1);
+      const auto stats = f.sys.ask(guard, get_stats_atom_v);
+      if (!stats->is_error()) {
+        CHECK(stats->as<guard_stats>().calls.balanced());
+        CHECK(stats->as<guard_stats>().calls.in_flight == 0);
+        CHECK(stats->as<guard_stats>().calls.calls == answers.size());
+      }
+    }
+  }
+}
