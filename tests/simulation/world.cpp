@@ -242,10 +242,18 @@ void world::check_that_it_serves(guard& g) {
                                 && behind.bulkhead && behind.bulkhead->share;
   if (!result.wrong.empty() || waits_for_itself)
     return;
-  // One that has just closed may refuse it, by chance.
-  for (const guard* each : {static_cast<const guard*>(&g), &behind})
-    if (each->circuit && each->circuit->view.read().ramping)
-      run_until(now_ + 2 * (each->circuit->view.ramp().end() - each->home.now()).count());
+  // One that has just closed may refuse it, by chance; one whose half-open came to no end, for nobody
+  // called, does until it probes again.
+  for (const guard* each : {static_cast<const guard*>(&g), &behind}) {
+    if (!each->circuit)
+      continue;
+    const auto& view = each->circuit->view;
+    const auto refuses_until = view.read().ramping                        ? view.ramp().end()
+                               : view.read().state == circuit_state::open ? view.probes_from()
+                                                                          : each->home.now();
+    if (refuses_until > each->home.now())
+      run_until(now_ + 2 * (refuses_until - each->home.now()).count());
+  }
   const auto before = g.answers;
   g.begin_call({}, {});
   run_until(now_ + timespan{20ms}.count());
