@@ -11,8 +11,8 @@ namespace {
 struct hedged_supervisor : recording_supervisor {
   hedging hedge;
 
-  explicit hedged_supervisor(supervisor_limits first, const hedge_policy& policy = {.delay = 10ms,
-                                                                                    .ratio = 1})
+  explicit hedged_supervisor(supervisor_limits first,
+                             const hedge_policy& policy = {.delay = 10ms, .ratio = 1})
       : recording_supervisor(first), hedge(policy, now) {
     limits.hedge = &hedge;
   }

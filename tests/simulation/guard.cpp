@@ -199,8 +199,8 @@ void guard::start_attempt(attempt_id attempt) {
     all.violated("an attempt for a call that has its answer", "call {}", c.number);
   if (now >= c.deadline)
     all.violated("an attempt begins after its deadline", "call {}", c.number);
-  const auto most = (settings.limits.retry ? settings.limits.retry->max_attempts : 1)
-                    * (settings.hedge ? 2 : 1);
+  const auto most =
+      (settings.limits.retry ? settings.limits.retry->max_attempts : 1) * (settings.hedge ? 2 : 1);
   if (c.starts > most)
     all.violated("more attempts than permitted", "call {}: {} of {}", c.number, c.starts, most);
   if (circuit) {
@@ -244,8 +244,8 @@ void guard::copy_call(std::uint32_t from, std::uint32_t to) {
   if (to >= calls.size())
     calls.resize(to + 1);
   if (calls[to].live || !calls[from].live)
-    home.all.violated("a copy of a call that is over, or in a slot that is not free", "slots {}, {}",
-                      from, to);
+    home.all.violated("a copy of a call that is over, or in a slot that is not free",
+                      "slots {}, {}", from, to);
   calls[to] = calls[from];
   calls[to].serial = 0;
   calls[to].starts = 0;

@@ -95,7 +95,7 @@ std::string to_string(feature which) {
       "pauses",          "crashes",         "owner crashes",   "policy changes",
       "operators",       "cancels",         "floods",          "ending guards",
       "ending parts",    "failing targets", "hanging targets", "dying targets",
-      "hedging", "lying targets"};
+      "hedging",         "lying targets"};
   static_assert(names.size() == static_cast<std::size_t>(feature::count_));
   return names.at(static_cast<std::size_t>(which));
 }
