@@ -1,3 +1,4 @@
+// Longer than 200 lines: keys, kept replies and waiting calls are one decision, and one order of events.
 #include "bulwark/reply_sharing.hpp"
 
 #include "bulwark/fallback.hpp"

@@ -326,10 +326,12 @@ void world::change_bulkhead(process& p, random_stream& chance) {
 }
 
 void world::change_guard(process& p, random_stream& chance) {
-  auto& limits = p.guards[any(chance, with.guards)]->settings.limits;
+  auto& settings = p.guards[any(chance, with.guards)]->settings;
+  auto& limits = settings.limits;
   if (limits.deadline)
     limits.deadline = at_least_a_millisecond(times(with.tempo, 0.5, 30, chance));
-  if (limits.attempt_timeout)
+  // An attempt that waits for its second copy takes a new timeout, known: nothing but this changes it.
+  if (limits.attempt_timeout && !settings.hedge)
     limits.attempt_timeout = at_least_a_millisecond(times(with.tempo, 0.3, 5, chance));
 }
 
