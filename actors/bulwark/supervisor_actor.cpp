@@ -799,11 +799,13 @@ void supervisor_actor::send_attempt(attempt_id attempt, fault what) {
 /// What the target is to be told beside the content: a front door the guard's name and the context,
 /// a guard the context where it says something, and another what its policy says.
 caf::message supervisor_actor::wrapped(attempt_id attempt, caf::message content) const {
-  if (self_.remote)
-    return caf::make_message(call_atom_v, self_.remote->guard, context_of(attempt),
-                             std::move(content));
   if (to_guard_) {
+    if (self_.shows_permit) // for the target behind it
+      content = caf::make_message(self_.lease->token(), std::move(content));
     auto context = context_of(attempt);
+    if (self_.remote)
+      return caf::make_message(call_atom_v, self_.remote->guard, std::move(context),
+                               std::move(content));
     if (context == call_context{})
       return content;
     return caf::make_message(call_atom_v, std::move(context), std::move(content));
