@@ -475,7 +475,7 @@ inline void station::lose(attempt_id attempt, bool begun) {
   if (const auto i = live.find(attempt.slot); i != live.end() && i->second.attempt == attempt)
     i->second.may_have_begun = begun;
   const auto open = in_flight();
-  failures_seen += std::count(open.begin(), open.end(), attempt);
+  failures_seen += static_cast<std::uint64_t>(std::count(open.begin(), open.end(), attempt));
   core.on_lost(attempt, all.now, begun);
   leave_place(attempt, place::in_flight);
 }
