@@ -702,7 +702,7 @@ inline void station::answer(std::uint32_t slot, const call_end& end) {
     // All attempts are used up, or no other could begin in time. What the circuit refuses without a
     // question is an attempt that nobody sees here.
     MUST(limits.breaker || call.begun >= limits.retry->max_attempts
-         || call.deadline - all.now <= limits.retry->max_delay);
+         || call.deadline - std::max(all.now, call.not_before) <= limits.retry->max_delay);
     return;
   case errc::cancelled:
     MUST((doing == action::cancel && done_to.slot == slot));
