@@ -349,9 +349,12 @@ caf::strong_actor_ptr part_directory::spawn_guard(supervisor_actor::settings ini
   init.registry = caf::actor_cast<caf::weak_actor_ptr>(registry_);
   init.shows_context = policy.shows_context;
   init.watches_callers = policy.watches_callers;
-  init.chaos = policy.chaos;
-  init.fallback = policy.fallback;
-  init.reply_sharing = policy.reply_sharing;
+  if (policy.chaos && !is_off(*policy.chaos))
+    init.chaos = std::make_unique<chaos>(*policy.chaos);
+  if (policy.fallback)
+    init.fallback = std::make_unique<fallback>(*policy.fallback);
+  if (policy.reply_sharing)
+    init.reply_sharing = std::make_unique<reply_sharing_policy>(*policy.reply_sharing);
   if (policy.retry)
     add_retry(init, *policy.retry);
   add_breaker(init, policy);

@@ -107,13 +107,8 @@ supervisor_actor::supervisor_actor(caf::actor_config& config, settings init)
             self_.lease.get()),
       no_memory_(caf::make_message(make_failure(
           errc::bulkhead_full, {.guard = self_.name, .last_error = "no memory left"}))) {
-  if (self_.chaos && !is_off(*self_.chaos))
-    chaos_ = std::make_unique<chaos>(*self_.chaos);
-  if (self_.fallback)
-    fallback_ = std::make_unique<fallback>(*std::exchange(self_.fallback, {}));
-  if (self_.reply_sharing)
-    sharing_ =
-        std::make_unique<reply_sharing>(*std::exchange(self_.reply_sharing, {}), secret(), now());
+  if (const auto policy = std::exchange(self_.reply_sharing, nullptr))
+    sharing_ = std::make_unique<reply_sharing>(std::move(*policy), secret(), now());
 }
 
 const char* supervisor_actor::name() const {
@@ -288,7 +283,7 @@ caf::delegated<caf::message> supervisor_actor::accept(std::optional<caf::strong_
                                                       const supervisor::call_options& options,
                                                       caf::strong_actor_ptr door,
                                                       const call_context* context) {
-  const auto deadline = sharing_ || fallback_ ? deadline_of(options) : end_of_time;
+  const auto deadline = sharing_ || self_.fallback ? deadline_of(options) : end_of_time;
   if (sharing_ && !target && share(content, deadline, door, context))
     after_event();
   else
@@ -455,8 +450,8 @@ void supervisor_actor::cancel(std::uint64_t request) {
   } else if (caller) { // answered already, if it doesn't wait for another call or has gone on
     if (sharing_)
       take_back(sharing_->cancel(caller, id));
-    if (fallback_)
-      fallback_->cancel(caller, request, context());
+    if (self_.fallback)
+      self_.fallback->cancel(caller, request, context());
   }
   after_event();
 }
@@ -666,8 +661,8 @@ guard_stats supervisor_actor::stats() const {
                      .hedges = books.hedges,
                      .hedges_won = books.hedges_won,
                      .restarts = self_.targets ? self_.targets->restarted() : 0,
-                     .fallbacks = fallback_ ? fallback_->count() : 0,
-                     .chaos = chaos_ ? std::optional{chaos_->counts()} : std::nullopt};
+                     .fallbacks = self_.fallback ? self_.fallback->count() : 0,
+                     .chaos = self_.chaos ? std::optional{self_.chaos->counts()} : std::nullopt};
   if (sharing_) {
     result.calls += sharing_->calls();
     result.latency += sharing_->latency();
@@ -742,10 +737,11 @@ void supervisor_actor::tell_samples(const latency_samples& samples) {
 }
 
 void supervisor_actor::start_attempt(attempt_id attempt) {
-  if (!chaos_ || records_[attempt.slot].names_target)
+  if (!self_.chaos || records_[attempt.slot].names_target)
     return send_attempt(attempt, fault::none);
   const auto* context = records_[attempt.slot].context.get();
-  const auto hit = chaos_->decide(context != nullptr ? context->importance : criticality::normal);
+  const auto hit =
+      self_.chaos->decide(context != nullptr ? context->importance : criticality::normal);
   if (hit.latency == timespan{0})
     return send_attempt(attempt, hit.what);
   const auto due = home_system().clock().now() + hit.latency;
@@ -760,7 +756,7 @@ caf::result<void> supervisor_actor::change_chaos(const chaos_policy& policy) {
   if (const auto mistakes = find_mistakes(policy, self_.remote != nullptr); !mistakes.empty())
     return make_failure(errc::invalid_policy,
                         {.guard = self_.name, .last_error = to_string(mistakes)});
-  chaos_ = is_off(policy) ? nullptr : std::make_unique<chaos>(policy);
+  self_.chaos = is_off(policy) ? nullptr : std::make_unique<chaos>(policy);
   return caf::unit;
 }
 
@@ -781,14 +777,14 @@ void supervisor_actor::send_attempt(attempt_id attempt, fault what) {
   }
   // The content is shared, not copied: a target that changes it gets its own, and we keep ours.
   const auto needed = self_.limits.retry || self_.limits.hedge != nullptr
-                      || (fallback_ && fallback_->hands_on())
+                      || (self_.fallback && self_.fallback->hands_on())
                       || (r.names_target && can_be_stopped(r.content));
   auto content = needed ? r.content : std::move(r.content);
   if (!r.names_target)
     content = wrapped(attempt, std::move(content));
   auto reply_to =
       self_.remote && !r.names_target ? self_.remote->replies_to : caf::strong_actor_ptr{ctrl()};
-  deliver_with(what, chaos_ && chaos_->policy().transient_errors,
+  deliver_with(what, self_.chaos && self_.chaos->policy().transient_errors,
                {.target = target,
                 .reply_to = std::move(reply_to),
                 .id = request_id(attempt),
@@ -925,7 +921,7 @@ void supervisor_actor::answer(std::uint32_t slot, const call_end& end) {
                                                                             : self_.breaker_name,
                                  .why = *end.error,
                                  .when = now().time_since_epoch()});
-  if (r.id.is_request() || (fallback_ && fallback_->hands_on())) {
+  if (r.id.is_request() || (self_.fallback && self_.fallback->hands_on())) {
     auto content = end.error ? failure(slot, end) : std::move(reply_);
     const auto no_more = end.no_more || no_more_;
     // Once: where memory for it is refused the call is answered again, and alone.
@@ -941,9 +937,9 @@ void supervisor_actor::answer(std::uint32_t slot, const call_end& end) {
 
 /// The last word on a call: the fallback's, where there is one.
 void supervisor_actor::give(record& call, caf::message content, bool no_more) {
-  if (fallback_ && !call.names_target
-      && fallback_->take(call, call.through_door ? in_trouble().door : nullptr, content, now(),
-                         context()))
+  if (self_.fallback && !call.names_target
+      && self_.fallback->take(call, call.through_door ? in_trouble().door : nullptr, content, now(),
+                              context()))
     return;
   if (!call.id.is_request())
     return;

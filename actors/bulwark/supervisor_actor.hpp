@@ -75,10 +75,11 @@ public:
     bool shows_permit = false;                    ///< To the target; requires: `lease`.
     bool shows_context = false;                   ///< To the target.
     bool watches_callers = false;
-    std::optional<chaos_policy> chaos = {};
-    std::optional<fallback_policy> fallback = {};
-    std::optional<reply_sharing_policy> reply_sharing = {};
-    std::vector<caf::strong_actor_ptr> keeps_alive = {}; ///< The parts of a guard.
+    // Pointers, for most guards have none of these.
+    std::unique_ptr<bulwark::chaos> chaos = {};
+    std::unique_ptr<bulwark::fallback> fallback = {};
+    std::unique_ptr<reply_sharing_policy> reply_sharing = {}; ///< Only until the guard has begun.
+    std::vector<caf::strong_actor_ptr> keeps_alive = {};      ///< The parts of a guard.
     caf::strong_actor_ptr timeout_manager = {};
     caf::weak_actor_ptr registry = {};
   };
@@ -129,9 +130,7 @@ private:
   bool tells_rejections_ = false;
   const caf::message no_memory_; // the answer where there is none left to make it
   mutable std::unique_ptr<trouble> trouble_;
-  std::unique_ptr<chaos> chaos_; // null: off
-  std::unique_ptr<fallback> fallback_;
-  std::unique_ptr<reply_sharing> sharing_;
+  std::unique_ptr<reply_sharing> sharing_; // null: off
   bool out_of_memory_ = false;
   bool said_farewell_ = false;
 
