@@ -3,6 +3,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 using namespace bulwark_effect;
 using namespace std::chrono_literals;
 
@@ -22,18 +24,17 @@ TEST_CASE("in a brown-out the target does what it still can and afterwards all o
                                  .service = 0.003 + 0.007 * chance.unit()};
     const auto loses_servers = seed % 2 == 0;
     const auto capacity = target.servers / target.service;
+    const auto servers_left = static_cast<std::uint32_t>(std::lround(0.3 * target.servers));
     const auto run = [&](const char* name, const guard_settings& guard) {
       world all{guard, target, seed};
       all.calls({.calls_per_second = 0.8 * capacity}, 0, 30);
       all.at(5, [&] {
         if (loses_servers)
-          all.target.servers = static_cast<std::uint32_t>(0.3 * target.servers + 0.5);
+          all.target.servers = servers_left;
         else
           all.target.service = target.service / 0.3;
       });
-      const auto left =
-          loses_servers ? static_cast<std::uint32_t>(0.3 * target.servers + 0.5) / target.service
-                        : 0.3 * capacity;
+      const auto left = loses_servers ? servers_left / target.service : 0.3 * capacity;
       all.at(15, [&] { all.target = target; });
       all.run(32);
       const auto during = all.between(5, 15);
