@@ -53,7 +53,8 @@ public:
     return {static_cast<circuit_state>(word & 7U), (word & 8U) != 0, word >> 5U, (word & 16U) != 0};
   }
 
-  /// When an open circuit lets probes through. Meaningful after read() said open.
+  /// When an open circuit lets probes through. Meaningful after read() said open: of that generation,
+  /// or of a later one that was open.
   [[nodiscard]] instant probes_from() const noexcept {
     return instant{timespan{probes_from_.load(std::memory_order_relaxed)}};
   }
@@ -68,7 +69,8 @@ public:
 
   /// Only for the breaker that owns the view; `ramp` where `now` says ramping.
   void publish(reading now, instant probes_from, const circuit_ramp& ramp = {}) noexcept {
-    probes_from_.store(probes_from.time_since_epoch().count(), std::memory_order_relaxed);
+    if (now.state == circuit_state::open) // who saw it open still has the right one
+      probes_from_.store(probes_from.time_since_epoch().count(), std::memory_order_relaxed);
     if (now.ramping) {
       ramp_begin_.store(ramp.begin.time_since_epoch().count(), std::memory_order_relaxed);
       ramp_length_.store(ramp.length.count(), std::memory_order_relaxed);

@@ -711,6 +711,19 @@ TEST_CASE("the view shows state, generation and when an open circuit probes", "[
   CHECK(view.read().generation == 3);
 }
 
+TEST_CASE("who saw the view open still finds when it probes after it was closed by hand [L3]",
+          "[circuit_breaker]") {
+  fixture f;
+  circuit_view view;
+  f.trip();
+  f.breaker.publish(view);
+  const auto probes_from = f.now + 10s;
+  REQUIRE(view.probes_from() == probes_from);
+  f.breaker.reset(f.now + 1s);
+  f.breaker.publish(view);
+  CHECK(view.probes_from() == probes_from);
+}
+
 TEST_CASE("the view says that it is failing while a closed circuit counts failures",
           "[circuit_breaker]") {
   fixture f;
