@@ -2,6 +2,7 @@
 
 // Everything: the cores, the actors, what is for code outside of actors.
 
+#include "bulwark/attempt_request.hpp"
 #include "bulwark/bulkhead.hpp"
 #include "bulwark/circuit_breaker.hpp"
 #include "bulwark/classification.hpp"
@@ -20,4 +21,5 @@
 #include "bulwark/scoped_bulkhead.hpp"
 #include "bulwark/statistics.hpp"
 #include "bulwark/sync.hpp"
+#include "bulwark/tenant_key.hpp"
 #include "bulwark/with_memory.hpp"

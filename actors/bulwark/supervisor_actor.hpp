@@ -212,4 +212,7 @@ private:
   [[nodiscard]] error_class classify(errc code) const override;
 };
 
+/// Whether it is a guard of this process.
+[[nodiscard]] bool is_guard(const caf::strong_actor_ptr& target);
+
 } // namespace bulwark

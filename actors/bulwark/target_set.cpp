@@ -77,6 +77,12 @@ void target_set::stop(std::uint32_t which) {
     caf::anon_send_exit(caf::actor_cast<caf::actor>(target), caf::exit_reason::user_shutdown);
 }
 
+std::optional<instant> target_set::take_alarm() noexcept {
+  const auto is_new = due() != end_of_time && due() != told_;
+  told_ = due();
+  return is_new ? std::optional{told_} : std::nullopt;
+}
+
 std::vector<caf::strong_actor_ptr> target_set::make_due(instant now) {
   std::vector<caf::strong_actor_ptr> result;
   if (!restarts_)

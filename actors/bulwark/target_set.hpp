@@ -50,6 +50,8 @@ public:
   bool on_down(const caf::actor_addr& which, instant now);
   /// When make_due() is to be called.
   [[nodiscard]] instant due() const noexcept { return restarts_ ? restarts_->due() : end_of_time; }
+  /// The same, where nobody has been told so yet.
+  [[nodiscard]] std::optional<instant> take_alarm() noexcept;
   /// Makes those anew that are due, and returns them: they have to be watched.
   std::vector<caf::strong_actor_ptr> make_due(instant now);
 
@@ -74,6 +76,7 @@ private:
   replica_set replicas_;
   std::optional<restarts> restarts_;
   random_stream random_;
+  instant told_ = end_of_time;    // of due()
   std::vector<attempt> attempts_; // by slot
 
   void take(const restart_decision& decision);
