@@ -312,7 +312,9 @@ bulwark::guard_policy own_policy(const guard_settings& guard) {
                                .shows_context = guard.shows_context,
                                .watches_callers = guard.watches_callers,
                                .hedge = guard.hedge,
-                               .rate_limit = guard.rate_limit};
+                               .rate_limit = guard.rate_limit,
+                               .chaos = guard.chaos,
+                               .reply_sharing = guard.reply_sharing};
   if (const auto* own = std::get_if<bulwark::circuit_breaker_policy>(&guard.circuit_breaker))
     result.breaker = *own;
   if (const auto* own = std::get_if<bulwark::bulkhead_policy>(&guard.bulkhead))

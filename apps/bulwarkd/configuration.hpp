@@ -28,6 +28,8 @@ struct guard_settings {
   std::optional<bulwark::timespan> attempt_timeout;
   std::optional<bulwark::retry_policy> retry;
   std::optional<bulwark::rate_limit_policy> rate_limit;
+  std::optional<bulwark::reply_sharing_policy> reply_sharing;
+  std::optional<bulwark::chaos_policy> chaos;
   std::optional<bulwark::hedge_policy> hedge;
   part_choice<bulwark::circuit_breaker_policy> circuit_breaker;
   part_choice<bulwark::bulkhead_policy> bulkhead;

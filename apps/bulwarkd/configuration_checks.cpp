@@ -130,6 +130,9 @@ private:
   void check_guard(const std::string& name, const guard_settings& guard) {
     const auto path = "bulwark.guards." + name;
     check_ranges(path, find_mistakes(own_policy(guard)), true);
+    if (guard.chaos && guard.chaos->kill_rate > 0 && parse_remote_name(guard.target))
+      complain("{}.chaos.kill-rate = {}: must be 0 where the target is on another node", path,
+               guard.chaos->kill_rate);
     check_target(path, guard.target);
     check_part(name, "circuit-breaker", guard.circuit_breaker, told_.circuit_breakers);
     check_part(name, "bulkhead", guard.bulkhead, told_.bulkheads);

@@ -42,6 +42,30 @@ void for_each_key(F&& f, bulwark::hedge_policy& x) {
 }
 
 template <class F>
+void for_each_key(F&& f, bulwark::reply_sharing_policy& x) {
+  f("fresh-for", x.fresh_for, "how long an equal call is served without asking the target");
+  f("stale-for", x.stale_for, "how long after that one is served that failed");
+  f("max-entries", x.max_entries, "replies that are kept");
+  f("max-key-size", x.max_key_size, "a call of more bytes is neither kept nor shared");
+  f("single-flight", x.single_flight, "equal calls that are in progress at once share one");
+}
+
+template <class F>
+void for_each_key(F&& f, bulwark::chaos_policy& x) {
+  f("latency-rate", x.latency_rate, "the share of attempts that reach the target late");
+  f("min-latency", x.min_latency, "how late at least");
+  f("max-latency", x.max_latency, "how late at most");
+  f("error-rate", x.error_rate, "the share that doesn't reach it, and gets an error");
+  f("lost-reply-rate", x.lost_reply_rate, "the share whose reply is lost");
+  f("kill-rate", x.kill_rate, "the share that the target ends by; only where it is of this node");
+  f("critical", x.critical, "critical calls may be hit");
+  f("normal", x.normal, "normal calls may be hit");
+  f("sheddable", x.sheddable, "sheddable calls may be hit");
+  f("seed", x.seed, "of the chance");
+  f("transient-errors", x.transient_errors, "its errors are worth trying again");
+}
+
+template <class F>
 void for_each_key(F&& f, bulwark::rate_limit_policy& x) {
   f("calls", x.calls, "that many in each period, in the long run");
   f("period", x.period, "over which they are meant");
@@ -154,6 +178,8 @@ void for_each_key(F&& f, guard_settings& x) {
   f("on-owner-lost", x.on_owner_lost, "while the node can't be reached whose part it uses");
   f("cancel", x.cancel, "whether the target is told that nobody waits any more");
   f("shows-permit", x.shows_permit, "the target gets the permit of a shared bulkhead too");
+  f("reply-sharing", x.reply_sharing, "which replies are kept and shared; without, none");
+  f("chaos", x.chaos, "what goes wrong on purpose; without, nothing");
   f("shows-context", x.shows_context, "the target gets the call's context too");
   f("watches-callers", x.watches_callers, "calls whose caller has ended are taken back");
 }

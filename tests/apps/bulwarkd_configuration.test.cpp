@@ -148,6 +148,92 @@ TEST_CASE("every field of every policy can be said [D33]", "[bulwarkd]") {
   CHECK(std::holds_alternative<std::monostate>(bare.breaker));
 }
 
+TEST_CASE("every field of what stands around a guard's parts can be said [D33]", "[bulwarkd]") {
+  const auto [told, wrong] = read(R"(
+    bulwark {
+      guards {
+        all {
+          target = "echo"
+          rate-limit { calls = 7, period = 2s, burst = 3, max-wait = 1s, max-keys = 32 }
+          hedge { delay = 5ms, percentile = 0.9, min-delay = 2ms, minimum-calls = 7, memory = 3s,
+                  ratio = 0.5, window = 4s }
+          bulkhead {
+            adaptive { algorithm = "aimd", floor = 2, initial = 9, tolerance = 2.5, smoothing = 0.3,
+                       decrease = 0.8, latency-limit = 1s, window = 50ms, remeasure = 2min }
+            shed { target = 6ms, interval = 70ms, newest-first = true }
+            fair-by-tenant = true
+          }
+          reply-sharing { fresh-for = 1s, stale-for = 2s, max-entries = 3, max-key-size = 4,
+                          single-flight = false }
+          chaos { latency-rate = 0.1, min-latency = 1ms, max-latency = 2ms, error-rate = 0.2,
+                  lost-reply-rate = 0.3, kill-rate = 0.4, critical = false, normal = false,
+                  sheddable = false, seed = 5, transient-errors = false }
+        }
+      }
+    })");
+  CHECK(wrong.empty());
+  const auto all = own_policy(told.guards.at("all"));
+  CHECK(all.rate_limit
+        == rate_limit_policy{.calls = 7, .period = 2s, .burst = 3, .max_wait = 1s, .max_keys = 32});
+  CHECK(all.hedge
+        == hedge_policy{.delay = 5ms,
+                        .percentile = 0.9,
+                        .min_delay = 2ms,
+                        .minimum_calls = 7,
+                        .memory = 3s,
+                        .ratio = 0.5,
+                        .window = 4s});
+  CHECK(std::get<bulkhead_policy>(all.bulkhead)
+        == bulkhead_policy{
+            .adaptive = adaptive_limit_policy{.algorithm = limit_algorithm::aimd,
+                                              .floor = 2,
+                                              .initial = 9,
+                                              .tolerance = 2.5,
+                                              .smoothing = 0.3,
+                                              .decrease = 0.8,
+                                              .latency_limit = 1s,
+                                              .window = 50ms,
+                                              .remeasure = 2min},
+            .shed = queue_delay_policy{.target = 6ms, .interval = 70ms, .newest_first = true},
+            .fair_by_tenant = true});
+  REQUIRE(all.reply_sharing);
+  CHECK(all.reply_sharing->fresh_for == 1s);
+  CHECK(all.reply_sharing->stale_for == 2s);
+  CHECK(all.reply_sharing->max_entries == 3);
+  CHECK(all.reply_sharing->max_key_size == 4);
+  CHECK_FALSE(all.reply_sharing->single_flight);
+  CHECK(all.chaos
+        == chaos_policy{.latency_rate = 0.1,
+                        .min_latency = 1ms,
+                        .max_latency = 2ms,
+                        .error_rate = 0.2,
+                        .lost_reply_rate = 0.3,
+                        .kill_rate = 0.4,
+                        .critical = false,
+                        .normal = false,
+                        .sheddable = false,
+                        .seed = 5,
+                        .transient_errors = false});
+}
+
+TEST_CASE("what stands around a guard's parts and is wrong is named [D34]", "[bulwarkd]") {
+  CHECK(mistake_in_guard("rate-limit { calls = 0 }")
+        == "bulwark.guards.db.rate-limit.calls = 0: must be 1 .. 1000000000");
+  CHECK(mistake_in_guard("hedge { percentile = 2.0 }").find("bulwark.guards.db.hedge.percentile")
+        == 0);
+  CHECK(mistake_in_guard("chaos { error-rate = 2.0 }").find("bulwark.guards.db.chaos.error-rate")
+        == 0);
+  CHECK(mistake_in_guard("reply-sharing { max-entries = 0 }")
+            .find("bulwark.guards.db.reply-sharing.max-entries")
+        == 0);
+  const auto [told, wrong] = read(
+      "bulwark { guards { far { target = \"127.0.0.1:4711/db\", chaos { kill-rate = 0.1 } } } }");
+  REQUIRE(wrong.size() == 1);
+  CHECK(
+      wrong[0]
+      == "bulwark.guards.far.chaos.kill-rate = 0.1: must be 0 where the target is on another node");
+}
+
 TEST_CASE("an empty group stands for a policy's defaults [D33]", "[bulwarkd]") {
   const auto [told, wrong] =
       read("bulwark { guards { db { target = \"echo\", retry { }, circuit-breaker { } } } }");
@@ -223,7 +309,7 @@ TEST_CASE("a key that doesn't exist is refused with those that do [D34]", "[bulw
   CHECK(mistake_in_guard("deadlin = 5s")
         == "bulwark.guards.db.deadlin: no such key; there are target, deadline, attempt-timeout, "
            "retry, rate-limit, hedge, circuit-breaker, bulkhead, on-owner-lost, cancel, "
-           "shows-permit, shows-context, "
+           "shows-permit, reply-sharing, chaos, shows-context, "
            "watches-callers");
   CHECK(mistake_in_guard("retry { attempts = 3 }")
         == "bulwark.guards.db.retry.attempts: no such key; there are max-attempts, base-delay, "
