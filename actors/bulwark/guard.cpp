@@ -15,10 +15,8 @@ policy_mistakes find_mistakes(const guard_policy& policy) {
   if (policy.attempt_timeout)
     check_range(result, "guard.attempt_timeout", *policy.attempt_timeout, timespan{1},
                 longest_timespan);
-  if (policy.retry) {
-    add(find_mistakes(limits_of(*policy.retry)));
-    add(find_mistakes(policy.retry->delays));
-  }
+  if (policy.retry)
+    add(find_mistakes(*policy.retry));
   if (const auto* breaker = std::get_if<circuit_breaker_policy>(&policy.breaker))
     add(find_mistakes(limits_of(*breaker)));
   if (const auto* bulkhead = std::get_if<bulkhead_policy>(&policy.bulkhead))

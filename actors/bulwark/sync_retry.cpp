@@ -7,7 +7,7 @@ namespace bulwark::sync {
 
 retry::retry(retry_policy policy, retry_options options)
     : policy_(std::move(policy)), options_(std::move(options)), seed_(std::random_device{}()) {
-  auto mistakes = find_mistakes(limits_of(policy_));
+  auto mistakes = find_mistakes(policy_);
   if (options_.deadline)
     check_range(mistakes, "retry.deadline", *options_.deadline, timespan{1}, longest_timespan);
   if (!mistakes.empty())

@@ -38,10 +38,6 @@ policy_mistakes find_mistakes(const retry_limits& policy) {
   if (policy.jitter > jitter_kind::decorrelated) // came in as a number
     result.push_back({"retry.jitter", fmt::to_string(static_cast<unsigned>(policy.jitter)),
                       "none, full, equal, decorrelated"});
-  if (policy.budget) {
-    const auto more = find_mistakes(*policy.budget);
-    result.insert(result.end(), more.begin(), more.end());
-  }
   check_range(result, "retry.max_retry_after", policy.max_retry_after, timespan::zero(),
               longest_timespan);
   return result;

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 /// @file Backoff: how long to wait before the next attempt.
@@ -50,6 +51,10 @@ struct basic_error_delay {
   friend bool operator==(const basic_error_delay&, const basic_error_delay&) = default;
 };
 
+/// What a policy has and the core no use for: there may be a million guards.
+template <class Predicate, class T>
+using outside_cores = std::conditional_t<std::is_same_v<Predicate, no_predicate>, no_predicate, T>;
+
 /// How often and when to try again. `Predicate` says after which errors; the core doesn't look at
 /// errors, so for it there is none (see bulwark::retry_policy).
 template <class Predicate>
@@ -66,11 +71,11 @@ struct basic_retry_policy {
   /// After which errors to try again.
   Predicate retry_on = {};
   /// How much load retries may add; nullopt: max_attempts alone bounds it.
-  std::optional<retry_budget_policy> budget = {};
+  outside_cores<Predicate, std::optional<retry_budget_policy>> budget = {};
   /// The longest that an error may ask to be waited for; 0 .. 100 years.
   timespan max_retry_after = std::chrono::seconds{60};
   /// Other base delays: the first whose predicate holds counts.
-  std::vector<basic_error_delay<Predicate>> delays = {};
+  outside_cores<Predicate, std::vector<basic_error_delay<Predicate>>> delays = {};
   /// Whether a call that doesn't say so itself may be made twice. One that may not is tried again
   /// only where it surely was not begun: refused by a part, or not delivered.
   bool idempotent = true;
@@ -88,23 +93,25 @@ retry_limits limits_of(const basic_retry_policy<Predicate>& policy) {
           .exponential_base = policy.exponential_base,
           .max_delay = policy.max_delay,
           .jitter = policy.jitter,
-          .budget = policy.budget,
           .max_retry_after = policy.max_retry_after,
           .idempotent = policy.idempotent};
 }
 
-/// What is out of range in the numbers of `delays`.
-template <class Predicate>
-policy_mistakes find_mistakes(const std::vector<basic_error_delay<Predicate>>& delays) {
-  policy_mistakes result;
-  for (std::size_t i = 0; i < delays.size(); ++i)
-    check_range(result, "retry.delays[" + std::to_string(i) + "].base_delay", delays[i].base_delay,
-                timespan::zero(), longest_timespan);
-  return result;
-}
-
 /// What is out of range, each field with its path "retry.<field>".
 policy_mistakes find_mistakes(const retry_limits& policy);
+
+template <class Predicate>
+policy_mistakes find_mistakes(const basic_retry_policy<Predicate>& policy) {
+  auto result = find_mistakes(limits_of(policy));
+  if (policy.budget) {
+    const auto more = find_mistakes(*policy.budget);
+    result.insert(result.end(), more.begin(), more.end());
+  }
+  for (std::size_t i = 0; i < policy.delays.size(); ++i)
+    check_range(result, "retry.delays[" + std::to_string(i) + "].base_delay",
+                policy.delays[i].base_delay, timespan::zero(), longest_timespan);
+  return result;
+}
 
 /// The wait after attempt `attempt` (1: the first), without jitter. Never overflows, never
 /// negative, at most max_delay. Complexity: O(1). Requires: find_mistakes(policy) is empty, attempt

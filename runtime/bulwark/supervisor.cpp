@@ -339,10 +339,11 @@ void supervisor::launch(call& c, instant now) {
   c.launched = now;
   count_launch(c, now);
   c.state = call_state::in_flight;
-  const auto ends = attempt_ends(c);
+  const auto timeout = limits_.attempt_timeout;
+  c.ends = std::min(c.deadline, timeout ? saturating_add(now, *timeout) : end_of_time);
   const auto copy_at = hedge_due(c, now);
-  c.awaits_copy = copy_at < ends;
-  set_timer(c, std::min(ends, copy_at));
+  c.awaits_copy = copy_at < c.ends;
+  set_timer(c, std::min(c.ends, copy_at));
   effects_.start_attempt(c.id());
 }
 
@@ -360,11 +361,6 @@ void supervisor::count_launch(call& c, instant now) {
   }
 }
 
-instant supervisor::attempt_ends(const call& c) const noexcept {
-  const auto timeout = limits_.attempt_timeout;
-  return std::min(c.deadline, timeout ? saturating_add(c.launched, *timeout) : end_of_time);
-}
-
 // -- two copies of a call -------------------------------------------------------------
 
 /// When the attempt that begins now is old enough for a second copy; never for a call that may not
@@ -378,7 +374,7 @@ instant supervisor::hedge_due(const call& c, instant now) const noexcept {
 }
 
 void supervisor::make_copy(call& c, instant now) {
-  set_timer(c, attempt_ends(c));
+  set_timer(c, c.ends);
   if (limits_.hedge == nullptr || shutting_down_)
     return;
   if (!limits_.hedge->try_spend(now)) {
@@ -493,7 +489,7 @@ std::optional<timespan> supervisor::time_left(attempt_id attempt, instant now) c
   const auto& c = calls_[attempt.slot];
   if (!is(attempt, call_state::in_flight) || !c.linked())
     return std::nullopt;
-  const auto ends = c.awaits_copy ? attempt_ends(c) : c.due();
+  const auto ends = c.awaits_copy ? c.ends : c.due();
   return ends == end_of_time ? std::nullopt : std::optional{ends - now};
 }
 
@@ -780,18 +776,23 @@ void supervisor::sample(const call& c, bool dropped, instant now) {
   constexpr timespan old = std::chrono::milliseconds{5};
   if (!limits_.tells_samples)
     return;
-  if (samples_.count + samples_.dropped == 0)
-    samples_.first = now;
+  if (!samples_)
+    samples_.reset(new (std::nothrow) latency_samples);
+  if (!samples_)
+    return; // no memory: one observation less
+  auto& all = *samples_;
+  if (all.count + all.dropped == 0)
+    all.first = now;
   if (dropped) {
-    ++samples_.dropped;
+    ++all.dropped;
   } else {
     const auto took = now - c.launched;
-    ++samples_.count;
-    samples_.total += took;
-    samples_.squares += static_cast<double>(took.count()) * static_cast<double>(took.count());
+    ++all.count;
+    all.total += took;
+    all.squares += static_cast<double>(took.count()) * static_cast<double>(took.count());
   }
-  if (samples_.count + samples_.dropped >= some || now - samples_.first >= old)
-    effects_.tell_samples(std::exchange(samples_, {}));
+  if (all.count + all.dropped >= some || now - all.first >= old)
+    effects_.tell_samples(std::exchange(all, {}));
 }
 
 void supervisor::release_permit(call& c) {

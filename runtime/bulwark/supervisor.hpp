@@ -23,6 +23,8 @@
 
 /// @file The supervisor: the life of a call.
 ///
+/// Longer than 400 lines: the whole life of a call is to be read from top to bottom in one file.
+///
 /// A call that was accepted gets exactly one answer. Between the two it makes one attempt or
 /// several, and each attempt needs leave of the circuit breaker and a permit of the bulkhead. This
 /// is the whole of it:
@@ -58,8 +60,6 @@
 /// it: it reads the breaker's published view, takes a permit that it already holds, and keeps
 /// deadlines in a wheel of its own. What a call costs doesn't depend on how many others are in
 /// flight.
-///
-/// Longer than 400 lines: the whole life of a call is to be read from top to bottom in one file.
 
 namespace bulwark {
 
@@ -283,7 +283,8 @@ private:
   // As an entry of the wheel: the one thing that is due next, see the table above.
   struct call : wheel_entry {
     instant started{};
-    instant launched{}; // the attempt in flight
+    instant launched{};         // the attempt in flight
+    instant ends = end_of_time; // the same, by the timeout that it began with
     instant deadline = end_of_time;
     timespan last_delay{0};
     permit held; // of the breaker; generation 0: none yet
@@ -335,7 +336,7 @@ private:
   paged_array<call> calls_;
   std::vector<std::uint32_t> free_slots_;
   supervisor_books books_;
-  latency_samples samples_; // that the bulkhead hasn't been told
+  std::unique_ptr<latency_samples> samples_; // that the bulkhead hasn't been told; null: never any
   // The last attempt begun when a failure was told that the breaker may not have seen yet; 0: none.
   std::uint32_t unseen_failure_ = 0;
   std::unique_ptr<success_counter> successes_; // where the breaker keeps a window
@@ -391,7 +392,6 @@ private:
   void take_worker_back(attempt_id attempt);
 
   // Two copies of a call.
-  [[nodiscard]] instant attempt_ends(const call& c) const noexcept;
   [[nodiscard]] instant hedge_due(const call& c, instant now) const noexcept;
   void count_launch(call& c, instant now);
   void note_success(const call& c, instant now) noexcept;

@@ -22,13 +22,12 @@ TEST_CASE("in an outage of a minute a tenth more calls come to the target and no
     const load callers{.calls_per_second = 100 + 200 * chance.unit()};
     const auto fails_at_once = seed % 2 == 0;
     const auto run = [&](const char* name, const std::optional<retry_budget_policy>& budget) {
-      world all{
-          {.limits = {.deadline = 1s,
-                      .attempt_timeout = 200ms,
-                      .retry =
-                          retry_limits{.max_attempts = 3, .base_delay = 50ms, .budget = budget}}},
-          {},
-          seed};
+      world all{{.limits = {.deadline = 1s,
+                            .attempt_timeout = 200ms,
+                            .retry = retry_limits{.max_attempts = 3, .base_delay = 50ms}},
+                 .retry_budget = budget},
+                {},
+                seed};
       all.calls(callers, 0, 80);
       all.at(10, [&] {
         all.target.failure_share = fails_at_once ? 1 : 0;

@@ -43,8 +43,8 @@ struct world::guarded final : private supervisor_effects,
       settings.limits.queue_timeout = with.bulkhead->queue_timeout;
       settings.limits.tells_samples = with.bulkhead->adaptive.has_value();
     }
-    if (with.limits.retry && with.limits.retry->budget)
-      settings.limits.budget = &budget.emplace(*with.limits.retry->budget);
+    if (with.retry_budget)
+      settings.limits.budget = &budget.emplace(*with.retry_budget);
     if (with.hedge)
       settings.limits.hedge = &hedges.emplace(*with.hedge, instant{});
     if (with.breaker) {

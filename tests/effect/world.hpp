@@ -52,10 +52,10 @@ struct load {
   std::uint32_t fan_out = 1;
 };
 
-/// What lies between callers and target; what is not named is off. The retry policy's budget is made
-/// from it.
+/// What lies between callers and target; what is not named is off.
 struct guard_settings {
   supervisor_limits limits = {};
+  std::optional<retry_budget_policy> retry_budget = std::nullopt;
   std::optional<bulkhead_policy> bulkhead = std::nullopt;
   std::optional<circuit_breaker_limits> breaker = std::nullopt;
   std::optional<hedge_policy> hedge = std::nullopt;

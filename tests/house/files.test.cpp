@@ -15,7 +15,7 @@ bool gives_reason(const std::string& line, std::size_t limit) {
 }
 
 bool file_gives_reason(const source_file& file, std::size_t limit) {
-  constexpr std::size_t header = 70;
+  constexpr std::size_t header = 60;
   const auto end =
       file.lines.begin() + static_cast<std::ptrdiff_t>(std::min(header, file.lines.size()));
   return std::any_of(file.lines.begin(), end,

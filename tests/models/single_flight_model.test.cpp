@@ -197,7 +197,7 @@ TEST_CASE("in every history equal calls share one, each has one answer, and none
           "[single_flight]") {
   CHECK(rc::check("single flight and list agree", [] {
     history both{any(0, 9) > 0};
-    for (auto steps = any(1, 150); steps > 0; --steps) {
+    for (auto steps = any(50, 200); steps > 0; --steps) {
       switch (any(0, 9)) {
       case 0:
         both.share();
@@ -209,6 +209,7 @@ TEST_CASE("in every history equal calls share one, each has one answer, and none
         both.take_back();
         break;
       case 3:
+      case 4:
         both.wait();
         break;
       default:
@@ -217,9 +218,9 @@ TEST_CASE("in every history equal calls share one, each has one answer, and none
       both.check();
     }
   }));
-  CHECK(history::shared > 100);
-  CHECK(history::handed_over > 30);
-  CHECK(history::timed_out > 50);
+  CHECK(history::shared > 300);
+  CHECK(history::handed_over > 100);
+  CHECK(history::timed_out > 300);
 }
 
 TEST_CASE("what a leader got by its own deadline, by being taken back or by a refusal is its own "

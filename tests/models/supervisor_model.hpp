@@ -95,9 +95,15 @@ struct digits {
   }
 };
 
-inline supervisor_limits limits_of(unsigned choice, bool breaker, bool bulkhead) {
+struct station_policy {
+  supervisor_limits limits;
+  std::optional<retry_budget_policy> budget;
+};
+
+inline station_policy policy_of(unsigned choice, bool breaker, bool bulkhead) {
   auto digit = digits{choice};
-  supervisor_limits result;
+  station_policy drawn;
+  auto& result = drawn.limits;
   result.deadline = digit.maybe(5, 3'700us);
   result.attempt_timeout = digit.maybe(4, 1'300us);
   if (digit(3) != 0)
@@ -114,11 +120,11 @@ inline supervisor_limits limits_of(unsigned choice, bool breaker, bool bulkhead)
     result.retry->max_retry_after = more(3) * 2ms;
     result.retry->idempotent = more(3) != 0;
     if (more(2) == 0)
-      result.retry->budget = retry_budget_policy{.ratio = more(4) * 0.25,
-                                                 .min_per_second = more(3) * 100.0,
-                                                 .window = 10ms + more(3) * 10ms};
+      drawn.budget = retry_budget_policy{.ratio = more(4) * 0.25,
+                                         .min_per_second = more(3) * 100.0,
+                                         .window = 10ms + more(3) * 10ms};
   }
-  return result;
+  return drawn;
 }
 
 // A budget that writes down what it is asked.
@@ -198,7 +204,7 @@ class world;
 // A supervisor with its clerk.
 class station final : public supervisor_effects {
 public:
-  station(world& all, std::size_t number, const supervisor_limits& limits);
+  station(world& all, std::size_t number, const station_policy& policy);
 
   world& all;
   std::uint64_t number; // as a holder
@@ -241,7 +247,7 @@ public:
   attempt_id done_to{};
   reply_class reply{};
 
-  void use(const supervisor_limits& next);
+  void use(const station_policy& next);
   void call(digits digit);
   void take_reply(attempt_id attempt, const reply_class& how);
   void lose(attempt_id attempt, bool begun);
@@ -329,15 +335,15 @@ inline attempt_id attempt_of(ticket_id ticket) {
 
 // -- a station ------------------------------------------------------------------------
 
-inline station::station(world& all_of, std::size_t index, const supervisor_limits& first)
+inline station::station(world& all_of, std::size_t index, const station_policy& first)
     : all(all_of), number(index + 1), core(limits, &all_of.view, *this, all_of.now, index) {
   use(first);
 }
 
-inline void station::use(const supervisor_limits& next) {
-  limits = next;
-  if (next.retry && next.retry->budget && !budget.real) {
-    budget.real.emplace(*next.retry->budget);
+inline void station::use(const station_policy& next) {
+  limits = next.limits;
+  if (next.budget && !budget.real) {
+    budget.real.emplace(*next.budget);
     free_attempts = further_attempts + live.size();
   }
   limits.budget =
@@ -346,8 +352,8 @@ inline void station::use(const supervisor_limits& next) {
     how->size = 3;
     limits.outcomes = std::make_shared<const outcome_batching>(*how);
   }
-  if (next.retry)
-    most_attempts = std::max(most_attempts, next.retry->max_attempts);
+  if (limits.retry)
+    most_attempts = std::max(most_attempts, limits.retry->max_attempts);
 }
 
 inline promised& station::record_of(attempt_id attempt) {
@@ -793,7 +799,7 @@ world::world(unsigned policy, coverage& to)
   for (auto i = 0U; i < many; ++i) {
     const auto parts = digit(5); // mostly both
     stations.push_back(std::make_unique<station>(
-        *this, i, limits_of(policy / (7 + i * 13), parts != 0, parts != 1)));
+        *this, i, policy_of(policy / (7 + i * 13), parts != 0, parts != 1)));
   }
 }
 
@@ -990,7 +996,7 @@ inline void world::perform(const command& next) {
     return;
   }
   case action::change_policy:
-    to.use(limits_of(digit(1U << 20U), to.limits.breaker, to.limits.bulkhead));
+    to.use(policy_of(digit(1U << 20U), to.limits.breaker, to.limits.bulkhead));
     return;
   case action::operate_breaker:
     return operate(digit(3));

@@ -213,6 +213,21 @@ TEST_CASE("the attempt timeout holds for each copy from its own start [W4] [G8]"
   s.check_at_rest();
 }
 
+TEST_CASE("an attempt that gets a second copy ends by the timeout that it began with [W4]",
+          "[hedge]") {
+  hedged_supervisor s{{.attempt_timeout = 30ms}};
+  s.call();
+  s.limits.attempt_timeout = 15ms;
+  s.pass(20ms);
+  REQUIRE(s.wishes.launched.size() == 2);
+  CHECK(s.wishes.cuts.empty());
+  s.pass(7ms); // the copy began at 10 ms, with the new one
+  CHECK(s.wishes.cuts == std::vector{std::pair{s.copy(2), errc::timed_out}});
+  s.pass(5ms);
+  CHECK(s.wishes.cuts.size() == 2);
+  CHECK(s.end().error == errc::timed_out);
+}
+
 TEST_CASE("a loser says nothing about the target, and its probe goes back [W4] [C14]", "[hedge]") {
   hedged_supervisor s{{.deadline = 1s, .breaker = true}};
   s.call();

@@ -66,14 +66,14 @@ circuit_breaker_limits any_circuit(timespan tempo, random_stream& chance) {
 }
 
 // By a chance of its own: what else a seed draws stays as it was.
-void add_budget(retry_limits& retry, timespan tempo, random_stream chance) {
+void add_budget(guard_settings& guard, timespan tempo, random_stream chance) {
   chance = random_stream{~chance.next()};
   if (happens(chance, 0.4))
-    retry.budget = retry_budget_policy{
+    guard.retry_budget = retry_budget_policy{
         .ratio = 0.1 * any(chance, 8),
         .min_per_second = happens(chance, 0.5) ? chance.unit() * 1e9 / double(tempo.count()) : 0.0,
         .window = std::clamp(times(tempo, 1, 30, chance), timespan{10ms}, timespan{24h})};
-  retry.idempotent = !happens(chance, 0.1);
+  guard.limits.retry->idempotent = !happens(chance, 0.1);
 }
 
 guard_settings any_guard(const plan& with, std::uint32_t node, random_stream& chance) {
@@ -99,7 +99,7 @@ guard_settings any_guard(const plan& with, std::uint32_t node, random_stream& ch
                                 .max_delay = times(with.tempo, 1, 20, chance),
                                 .jitter = static_cast<jitter_kind>(any(chance, 4))};
   if (limits.retry)
-    add_budget(*limits.retry, with.tempo, chance);
+    add_budget(result, with.tempo, chance);
   if (with.has(feature::hedging) && happens(chance, 0.7))
     result.hedge =
         hedge_policy{.delay = happens(chance, 0.7) ? std::optional{times(with.tempo, 0, 3, chance)}
@@ -326,12 +326,10 @@ void world::change_bulkhead(process& p, random_stream& chance) {
 }
 
 void world::change_guard(process& p, random_stream& chance) {
-  auto& settings = p.guards[any(chance, with.guards)]->settings;
-  auto& limits = settings.limits;
+  auto& limits = p.guards[any(chance, with.guards)]->settings.limits;
   if (limits.deadline)
     limits.deadline = at_least_a_millisecond(times(with.tempo, 0.5, 30, chance));
-  // An attempt that waits for its second copy takes a new timeout, known: nothing but this changes it.
-  if (limits.attempt_timeout && !settings.hedge)
+  if (limits.attempt_timeout)
     limits.attempt_timeout = at_least_a_millisecond(times(with.tempo, 0.3, 5, chance));
 }
 

@@ -21,9 +21,7 @@ guard::guard(process& p, std::uint32_t i, holder_id h, const guard_settings& wit
       bulkhead(with.limits.bulkhead ? p.bulkheads[with.bulkhead].get() : nullptr),
       circuit(with.limits.breaker ? p.circuits[with.circuit].get() : nullptr),
       begun(p.now()),
-      budget(with.limits.retry && with.limits.retry->budget
-                 ? std::optional<retry_budget>{*with.limits.retry->budget}
-                 : std::nullopt),
+      budget(with.retry_budget ? std::optional<retry_budget>{*with.retry_budget} : std::nullopt),
       core(settings.limits, circuit ? &circuit->view : nullptr, *this, p.now(),
            stream_of(p.all.with.seed, p.incarnation, h).next(),
            bulkhead && bulkhead->share ? &bulkhead->view : nullptr) {
@@ -113,7 +111,7 @@ void guard::check() {
 
 /// Roughly, over all its time: each call is in two windows at most, counted one after the other.
 void guard::check_budget() {
-  const auto& with = *settings.limits.retry->budget;
+  const auto& with = *settings.retry_budget;
   const auto& books = core.books();
   const auto window = double(with.window.count());
   const auto windows = double((home.now() - begun).count()) / window + 2;

@@ -77,6 +77,7 @@ struct call_record {
 
 struct guard_settings {
   supervisor_limits limits;
+  std::optional<retry_budget_policy> retry_budget;
   std::optional<hedge_policy> hedge;
   std::uint32_t bulkhead = 0; ///< Which of the process's; where limits say that there is one.
   std::uint32_t circuit = 0;
