@@ -238,6 +238,7 @@ void circuit_breaker_actor::after_event() {
 
 void circuit_breaker_actor::on_transition(const circuit_transition& change) {
   ++transitions_;
+  cause_ = change.why;
   trips_ += is_trip(change) ? 1 : 0;
   probes_.clear(); // of an earlier generation: nothing to be given back
   const auto event = event_of(self_.name, change);
@@ -263,16 +264,14 @@ caf::actor circuit_breaker_actor::supervisor() {
 }
 
 circuit_breaker_stats circuit_breaker_actor::stats() const {
-  return {.name = self_.name,
-          .state = core_.state(),
-          .generation = core_.generation(),
-          .failures = core_.failures(),
-          .successes = core_.successes(),
-          .probes = core_.probes(),
-          .transitions = transitions_,
-          .calls = holders_.total(&books_report::breaker),
-          .window = core_.window(),
-          .trips = trips_};
+  auto result = stats_of(core_, now());
+  result.name = self_.name;
+  result.transitions = transitions_;
+  result.calls = holders_.total(&books_report::breaker);
+  result.window = core_.window();
+  result.trips = trips_;
+  result.cause = cause_;
+  return result;
 }
 
 /// Whoever called through the breaker gets its answer first: the target's where `wait`, else

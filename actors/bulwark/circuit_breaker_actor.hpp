@@ -68,6 +68,7 @@ private:
   std::vector<caf::response_promise> shutdowns_; // to be answered when it has ended
   std::uint64_t transitions_ = 0;
   std::uint64_t trips_ = 0;
+  std::optional<transition_cause> cause_; // of the last transition
   instant armed_ = end_of_time;
 
   [[nodiscard]] instant now() const;

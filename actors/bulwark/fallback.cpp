@@ -69,7 +69,7 @@ bool fallback::is_for(const caf::error& reason) const {
 /// Not where there is no time left: then our error says more than that of the other guard would.
 bool fallback::hand_on(guarded_call& call, const caf::strong_actor_ptr& door, instant now,
                        compat::enqueue_context* context) const {
-  if (now >= call.deadline)
+  if (now >= call.deadline || call.is_spent)
     return false;
   auto said = call.context ? std::move(*call.context) : call_context{};
   if (call.deadline != end_of_time)

@@ -48,6 +48,9 @@ public:
   /// Requires: find_mistakes(policy) is empty.
   explicit fallback(fallback_policy policy) : policy_(std::move(policy)) {}
 
+  /// For calls that end from now on. Requires: as above.
+  void change_policy(fallback_policy policy) { policy_ = std::move(policy); }
+
   /// A call ended with `answer`. Replaces it where it is an error that the policy is for. True: the
   /// call has gone on to another guard, which answers it; `call` is spent then.
   [[nodiscard]] bool take(guarded_call& call, const caf::strong_actor_ptr& door,

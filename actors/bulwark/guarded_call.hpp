@@ -24,6 +24,7 @@ struct guarded_call {
   bool names_target = false;
   bool through_door = false; ///< From outside: answered in the front door's name.
   bool by_guard = false;     ///< Of another node.
+  bool is_spent = false;     ///< The content has gone to the target, and none is left.
   /// Where it says more than how much time is left.
   std::unique_ptr<call_context> context = {};
   caf::message content = {};

@@ -88,6 +88,21 @@ public:
         directory_->guard(name, {}, std::move(all), policy));
   }
 
+  /// Gives the guard of that name another policy while it is at work: for calls and attempts that
+  /// begin after it; those in progress keep their deadlines, and no call is lost. What is known
+  /// stays as far as the change allows: an open circuit stays open, what was used of limits and
+  /// budgets stays used, kept replies stay. A budget that has a name changes for all that use it.
+  /// The guard's own breaker and bulkhead take theirs of `policy`; it can't be given another part,
+  /// or lose one, nor can `shows_permit` change. (Parts that have a name take `change_policy`.)
+  ///
+  /// A call that was begun while there was neither `retry` nor `hedge` is still made once.
+  ///
+  /// Throws policy_error as guard() does, and nothing is changed: errc::unknown_name where there is
+  /// no such guard.
+  void change_policy(const std::string& guard, const guard_policy& policy) {
+    directory_->change_policy(guard, policy);
+  }
+
   /// The circuit breaker of that name, for the policy of guards and for its own messages. The same
   /// name again gives the same part. Throws policy_error as guard() does.
   caf::actor circuit_breaker(const std::string& name, const circuit_breaker_policy& policy = {}) {

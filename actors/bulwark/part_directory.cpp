@@ -334,29 +334,11 @@ caf::strong_actor_ptr part_directory::spawn_guard(supervisor_actor::settings ini
   forget_ended();
   if (auto i = guards_.find(name); i != guards_.end() && lock(i->second.part))
     refuse_name(part_kind::guard, name, "of that name is alive");
-  init.limits = {.deadline = policy.deadline, .attempt_timeout = policy.attempt_timeout};
-  init.cancel = policy.cancel;
-  if (policy.hedge)
-    init.hedge = std::make_unique<hedging>(*policy.hedge, now());
-  if (policy.rate_limit)
-    init.rate = std::make_unique<rate_gate>(*policy.rate_limit);
-  init.limits.hedge = init.hedge.get();
-  init.limits.rate = init.rate.get();
-  if (policy.failure_on_result)
-    init.failure_on_result =
-        std::make_unique<const std::function<bool(const caf::message&)>>(policy.failure_on_result);
-  init.timeout_manager = caf::actor_cast<caf::strong_actor_ptr>(timeout_manager_);
-  init.registry = caf::actor_cast<caf::weak_actor_ptr>(registry_);
-  init.shows_context = policy.shows_context;
-  init.watches_callers = policy.watches_callers;
-  if (policy.chaos && !is_off(*policy.chaos))
-    init.chaos = std::make_unique<chaos>(*policy.chaos);
-  if (policy.fallback)
-    init.fallback = std::make_unique<fallback>(*policy.fallback);
+  init.take(policy, shared_budget(policy, false), now());
   if (policy.reply_sharing)
     init.reply_sharing = std::make_unique<reply_sharing_policy>(*policy.reply_sharing);
-  if (policy.retry)
-    add_retry(init, *policy.retry);
+  init.timeout_manager = caf::actor_cast<caf::strong_actor_ptr>(timeout_manager_);
+  init.registry = caf::actor_cast<caf::weak_actor_ptr>(registry_);
   add_breaker(init, policy);
   add_bulkhead(init, policy);
   auto result =
@@ -376,29 +358,47 @@ caf::actor part_directory::find_guard(const std::string& name) const {
   return i == guards_.end() ? caf::actor{} : caf::actor_cast<caf::actor>(lock(i->second.part));
 }
 
-void part_directory::add_retry(supervisor_actor::settings& init, const retry_policy& policy) {
-  init.limits.retry = limits_of(policy);
-  init.retry_on = policy.retry_on;
-  init.delays = policy.delays;
-  if (policy.budget)
-    init.budget = find_or_make(*policy.budget);
-  init.limits.budget = init.budget.get();
-}
-
-/// One with a name lives as long as a guard that uses it.
-std::shared_ptr<retry_allowance> part_directory::find_or_make(const retry_budget_policy& policy) {
-  if (policy.name.empty())
-    return std::make_shared<retry_budget>(policy);
+/// One with a name lives as long as a guard that uses it; null where it has none. `may_change`: for
+/// all that use it, where it is there and has another policy.
+std::shared_ptr<retry_allowance> part_directory::shared_budget(const guard_policy& policy,
+                                                               bool may_change) {
+  if (!policy.retry || !policy.retry->budget || policy.retry->budget->name.empty())
+    return nullptr;
+  const auto& wish = *policy.retry->budget;
   std::erase_if(retry_budgets_, [](const auto& each) { return each.second.expired(); });
-  auto& found = retry_budgets_[policy.name];
+  auto& found = retry_budgets_[wish.name];
   auto budget = found.lock();
   if (!budget)
-    found = budget = std::make_shared<shared_retry_budget>(policy);
-  else if (!(budget->policy() == policy))
+    found = budget = std::make_shared<shared_retry_budget>(wish);
+  else if (may_change)
+    budget->change_policy(wish, now());
+  else if (!(budget->policy() == wish))
     throw policy_error{
         errc::duplicate_name,
-        {.part = policy.name, .last_error = "a retry budget of that name has another policy"}};
+        {.part = wish.name, .last_error = "a retry budget of that name has another policy"}};
   return budget;
+}
+
+void part_directory::change_policy(const std::string& name, const guard_policy& policy) {
+  auto mistakes = find_mistakes(policy);
+  std::lock_guard lock_directory{mutex_};
+  const auto guard = find_guard(name);
+  if (!guard)
+    throw policy_error{errc::unknown_name, {.guard = name, .last_error = "there is no such guard"}};
+  const auto& actor = *as<supervisor_actor>(guard);
+  if (policy.chaos && mistakes.empty() && actor.is_remote())
+    mistakes = find_mistakes(*policy.chaos, true);
+  require_no_mistakes(name, mistakes);
+  if (auto why = actor.why_unchangeable(policy); !why.empty())
+    throw policy_error{errc::invalid_policy, {.guard = name, .last_error = std::move(why)}};
+  // Parts first: nothing that comes after this call is to meet the old policy of one of them.
+  if (const auto* own = std::get_if<circuit_breaker_policy>(&policy.breaker))
+    compat::tell(lock(circuit_breakers_.at(name).part), change_policy_atom_v, *own);
+  if (const auto* own = std::get_if<bulkhead_policy>(&policy.bulkhead))
+    compat::tell(lock(bulkheads_.at(name).part), change_policy_atom_v, *own);
+  compat::tell(caf::actor_cast<caf::strong_actor_ptr>(guard), change_policy_atom_v,
+               guard_change{.policy = std::make_shared<const guard_policy>(policy),
+                            .shared_budget = shared_budget(policy, true)});
 }
 
 void part_directory::add_breaker(supervisor_actor::settings& init, const guard_policy& policy) {

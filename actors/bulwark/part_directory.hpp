@@ -75,6 +75,9 @@ public:
   caf::strong_actor_ptr remote_guard(const std::string& name, supervisor_actor::peer peer,
                                      caf::strong_actor_ptr door, const guard_policy& policy);
 
+  /// See node::change_policy().
+  void change_policy(const std::string& name, const guard_policy& policy);
+
   /// The guard of that name; null where there is none, or it has ended.
   [[nodiscard]] caf::actor find_guard(const std::string& name) const;
 
@@ -127,8 +130,8 @@ private:
   caf::actor spawn_bulkhead(const std::string& name, const bulkhead_policy& policy,
                             std::optional<part_owner> owner = {});
   caf::strong_actor_ptr spawn_guard(supervisor_actor::settings init, const guard_policy& policy);
-  void add_retry(supervisor_actor::settings& init, const retry_policy& policy);
-  [[nodiscard]] std::shared_ptr<retry_allowance> find_or_make(const retry_budget_policy& policy);
+  [[nodiscard]] std::shared_ptr<retry_allowance> shared_budget(const guard_policy& policy,
+                                                               bool may_change);
   void add_breaker(supervisor_actor::settings& init, const guard_policy& policy);
   void add_bulkhead(supervisor_actor::settings& init, const guard_policy& policy);
   void announce(const std::string& name, part_kind kind, const caf::strong_actor_ptr& part);

@@ -1,5 +1,6 @@
 #include "bulwark/protocol.hpp"
 
+#include <algorithm>
 #include <array>
 #include <utility>
 
@@ -137,6 +138,19 @@ bool from_string(std::string_view name, jitter_kind& jitter) {
 }
 bool from_integer(std::uint8_t number, jitter_kind& jitter) {
   return find_number(jitter_kinds, number, jitter);
+}
+
+circuit_breaker_stats stats_of(const circuit_breaker& circuit, instant now) {
+  circuit_breaker_stats result;
+  result.state = circuit.state();
+  result.generation = circuit.generation();
+  result.failures = circuit.failures();
+  result.successes = circuit.successes();
+  result.probes = circuit.probes();
+  result.in_state = now - circuit.since();
+  if (circuit.state() == circuit_state::open)
+    result.probes_in = std::max(circuit.probes_from() - now, timespan{0});
+  return result;
 }
 
 circuit_event event_of(const std::string& name, const circuit_transition& change) {

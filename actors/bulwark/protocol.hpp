@@ -139,6 +139,16 @@ struct rejection_event {
   timespan when{0};
 };
 
+/// Attempts that ended with an error of one kind.
+struct error_count {
+  std::string error = {}; ///< "timed_out"
+  std::uint64_t count = 0;
+  timespan age{0};       ///< How long ago the last one was.
+  std::string text = {}; ///< What one of them said, at most a second before the last.
+
+  friend bool operator==(const error_count&, const error_count&) = default;
+};
+
 struct guard_stats {
   std::string name = {};
   counters calls = {};
@@ -164,6 +174,11 @@ struct guard_stats {
   std::uint64_t followed = 0;     ///< that had what an equal one in progress got.
   /// What goes wrong on purpose, since the policy in force; nullopt: nothing does.
   std::optional<chaos_counts> chaos = {};
+  std::string breaker = {};  ///< The name of its circuit breaker; empty: it has none.
+  std::string bulkhead = {}; ///< The same.
+  /// Errors of the target that count as failures, attempts that were timed out or lost: the kinds
+  /// that were seen last, at most 8, the latest first.
+  std::vector<error_count> errors = {};
 };
 
 struct circuit_breaker_stats {
@@ -178,7 +193,15 @@ struct circuit_breaker_stats {
   /// What is in the window, as of the last outcome; empty where the policy has none.
   outcome_counts window = {};
   std::uint64_t trips = 0; ///< How often it opened, or in metrics_only would have.
+  /// Why it is in this state; nullopt: it has been from the beginning.
+  std::optional<transition_cause> cause = {};
+  timespan in_state{0}; ///< For so long.
+  /// While it is open: until probes are let through. nullopt: it isn't, or a hand holds it open.
+  std::optional<timespan> probes_in = {};
 };
+
+/// What the core itself knows: the name, calls, transitions and their cause are left empty.
+circuit_breaker_stats stats_of(const circuit_breaker& circuit, instant now);
 
 struct bulkhead_stats {
   std::string name = {};
@@ -393,6 +416,14 @@ struct flight_request {
   std::uint32_t member = 0;
 };
 
+struct guard_policy;
+
+/// A guard is to go on with another policy: see node::change_policy(). Local.
+struct guard_change {
+  std::shared_ptr<const guard_policy> policy = {};
+  std::shared_ptr<retry_allowance> shared_budget = {}; ///< Of its retries, where that has a name.
+};
+
 /// A connector tells its supervisors where their calls go from now on.
 struct door_change {
   caf::strong_actor_ptr door = {};
@@ -500,11 +531,14 @@ CAF_ADD_ATOM(bulwark, bulwark, metrics_only_atom)
 
 CAF_ADD_TYPE_ID(bulwark, (bulwark::chaos_policy))
 CAF_ADD_TYPE_ID(bulwark, (bulwark::flight_request))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::guard_change))
+CAF_ADD_TYPE_ID(bulwark, (bulwark::error_count))
 
 CAF_END_TYPE_ID_BLOCK(bulwark)
 
 CAF_ERROR_CODE_ENUM(bulwark::errc)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(bulwark::work)
 CAF_ALLOW_UNSAFE_MESSAGE_TYPE(bulwark::node_answer)
+CAF_ALLOW_UNSAFE_MESSAGE_TYPE(bulwark::guard_change)
 
 #include "bulwark/inspect.hpp"

@@ -44,6 +44,21 @@ reply_sharing::reply_sharing(reply_sharing_policy policy, const hash_secret& sec
     cache_ = std::make_unique<reply_cache<caf::message>>(limits, secret);
 }
 
+void reply_sharing::change_policy(std::optional<reply_sharing_policy> policy,
+                                  const hash_secret& secret) {
+  if (!policy)
+    policy = {.single_flight = false, .calls = [](const caf::message&) { return false; }};
+  policy_ = std::move(*policy);
+  flights_.share(policy_.single_flight);
+  const auto limits = limits_of(policy_);
+  if (!limits.keeps())
+    cache_ = nullptr;
+  else if (cache_)
+    cache_->change_limits(limits);
+  else
+    cache_ = std::make_unique<reply_cache<caf::message>>(limits, secret);
+}
+
 // -- a call comes ------------------------------------------------------------------------
 
 std::optional<std::string> reply_sharing::key_of(const caf::message& content,

@@ -54,6 +54,9 @@ public:
 
   reply_sharing(reply_sharing_policy policy, const hash_secret& secret, instant now);
 
+  /// For calls that come from now on; what is kept stays as far as it fits. nullopt: none is shared.
+  void change_policy(std::optional<reply_sharing_policy> policy, const hash_secret& secret);
+
   // -- a call comes
 
   /// nullopt: it isn't shared.

@@ -105,6 +105,7 @@ void shared_circuit_actor::say(node_key node, const circuit_word& word) {
 
 void shared_circuit_actor::on_transition(const circuit_transition& change) {
   ++transitions_;
+  cause_ = change.why;
   trips_ += is_trip(change) ? 1 : 0;
   const auto event = event_of(self_.name, change);
   compat::tell(caf::actor_cast<caf::strong_actor_ptr>(self_.registry), event);
@@ -147,15 +148,12 @@ void shared_circuit_actor::shut_down() {
 
 /// The circuit that is for all nodes. Calls are in the books of the nodes that made them.
 circuit_breaker_stats shared_circuit_actor::stats() const {
-  const auto& circuit = core_.circuit();
-  return {.name = self_.name,
-          .state = circuit.state(),
-          .generation = circuit.generation(),
-          .failures = circuit.failures(),
-          .successes = circuit.successes(),
-          .probes = circuit.probes(),
-          .transitions = transitions_,
-          .trips = trips_};
+  auto result = stats_of(core_.circuit(), now());
+  result.name = self_.name;
+  result.transitions = transitions_;
+  result.trips = trips_;
+  result.cause = cause_;
+  return result;
 }
 
 /// Whatever has ended it: another of the name counts its words anew, and nodes would take them for old.

@@ -39,6 +39,7 @@ private:
   node_table nodes_;
   std::uint64_t transitions_ = 0;
   std::uint64_t trips_ = 0;
+  std::optional<transition_cause> cause_; // of the last transition
   subscribers subscribers_;
   instant armed_ = end_of_time;
 

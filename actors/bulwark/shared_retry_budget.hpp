@@ -30,11 +30,21 @@ public:
     return budget_.try_spend(now);
   }
 
-  [[nodiscard]] const retry_budget_policy& policy() const noexcept { return policy_; }
+  /// Requires: find_mistakes(policy) is empty.
+  void change_policy(retry_budget_policy policy, instant now) {
+    std::lock_guard guard{mutex_};
+    policy_ = std::move(policy);
+    budget_.change_policy(policy_, now);
+  }
+
+  [[nodiscard]] retry_budget_policy policy() const {
+    std::lock_guard guard{mutex_};
+    return policy_;
+  }
 
 private:
-  const retry_budget_policy policy_;
-  std::mutex mutex_;
+  retry_budget_policy policy_;
+  mutable std::mutex mutex_;
   retry_budget budget_;
 };
 

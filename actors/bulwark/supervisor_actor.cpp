@@ -50,6 +50,7 @@ supervisor_actor::supervisor_actor(caf::actor_config& config, settings init)
                 || (self_.targets
                     && std::all_of(self_.targets->targets().begin(), self_.targets->targets().end(),
                                    is_guard))),
+      is_remote_(self_.remote != nullptr),
       core_(self_.limits, self_.view.get(), *this, now(), id() * 0x9e3779b97f4a7c15U,
             self_.lease.get()),
       no_memory_(caf::make_message(make_failure(
@@ -206,6 +207,7 @@ caf::behavior supervisor_actor::own_messages() {
         self_.limits.queue_timeout = policy.queue_timeout;
         self_.limits.tells_samples = policy.adaptive.has_value();
       },
+      [this](change_policy_atom, const guard_change& change) { change_policy(change); },
       [this](change_policy_atom, const chaos_policy& policy) { return change_chaos(policy); },
       [this](get_stats_atom) { return stats(); },
       [this](shutdown_atom) { return shut_down(false); },
@@ -348,6 +350,8 @@ void supervisor_actor::take_reply(caf::message_id id, caf::message& content) {
 void supervisor_actor::take_failure(failed_reply& reply) {
   const auto attempt = attempt_of(current_mailbox_element()->mid);
   if (reply.lost) {
+    if (core_.awaits_reply(attempt))
+      in_trouble().errors.note(caf::make_error(errc::target_lost), now());
     note_end(attempt, replica_outcome::failed);
     core_.on_lost(attempt, now(), !was_not_delivered(reply.reason));
   } else {
@@ -359,8 +363,11 @@ void supervisor_actor::take_failure(failed_reply& reply) {
       kind.retryable = true;
     note_end(attempt, kind.counts || refused ? replica_outcome::failed : replica_outcome::nothing);
     no_more_ = reply.no_more;
-    if (core_.awaits_reply(attempt))
+    if (core_.awaits_reply(attempt)) {
       records_[attempt.slot].last_error = reply.reason;
+      if (kind.counts)
+        in_trouble().errors.note(reply.reason, now());
+    }
     reply_ = caf::make_message(std::move(reply.reason));
     core_.on_reply(attempt, kind, now());
     reply_ = caf::message{};
@@ -433,7 +440,7 @@ void supervisor_actor::lose_caller(const caf::actor_addr& caller) {
 }
 
 void supervisor_actor::on_down(const caf::down_msg& down) {
-  if (self_.watches_callers && trouble_)
+  if (trouble_)
     lose_caller(down.source);
   if (self_.target && down.source == self_.target) {
     if (self_.remote)

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "bulwark/chaos.hpp"
+#include "bulwark/error_log.hpp"
 #include "bulwark/guard.hpp"
 #include "bulwark/guarded_call.hpp"
 #include "bulwark/protocol.hpp"
@@ -82,12 +83,28 @@ public:
     std::vector<caf::strong_actor_ptr> keeps_alive = {};      ///< The parts of a guard.
     caf::strong_actor_ptr timeout_manager = {};
     caf::weak_actor_ptr registry = {};
+
+    /// All of a policy but its parts, and what stands behind supervisor_actor::targets and sharing:
+    /// for a guard that is made, or one that has been at work, which goes on with what it knows.
+    /// `shared_budget`: that of policy.retry, where it has a name.
+    void take(const guard_policy& policy, std::shared_ptr<retry_allowance> shared_budget,
+              instant now);
+
+  private:
+    void take_retry(const std::optional<retry_policy>& policy,
+                    std::shared_ptr<retry_allowance> shared_budget, instant now);
   };
 
   supervisor_actor(caf::actor_config& config, settings init);
 
   /// Turns replies into ordinary messages. Runs in the sender's thread.
   bool enqueue(caf::mailbox_element_ptr element, compat::enqueue_context* context) override;
+
+  /// What of `policy` can't be changed while the guard lives, as a sentence; empty: all can.
+  /// Thread-safe.
+  [[nodiscard]] std::string why_unchangeable(const guard_policy& policy) const;
+  /// Whether its target is another node's. Thread-safe.
+  [[nodiscard]] bool is_remote() const noexcept { return is_remote_; }
 
   /// Those of the target, so that a typed handle stays one over the network.
   std::set<std::string> message_types() const override;
@@ -116,11 +133,13 @@ private:
     bool understands_cancel = false;
     caf::strong_actor_ptr door; // of this node, where a call has come through it
     std::unordered_map<caf::actor_addr, std::uint32_t> callers; // watched, and how many calls
+    error_log errors;
   };
 
   settings self_;
   const std::set<std::string> message_types_; // read by any thread
   const bool to_guard_;                       // another node's, or one of this process
+  const bool is_remote_;
   supervisor core_;
   paged_array<record> records_;
   caf::message reply_;                           // of the target, while the core decides about it
@@ -178,6 +197,7 @@ private:
   [[nodiscard]] static bool is_told_no_more(const record& call);
   [[nodiscard]] call_context context_of(attempt_id attempt) const;
   void send_attempt(attempt_id attempt, fault what);
+  void change_policy(const guard_change& change);
   caf::result<void> change_chaos(const chaos_policy& policy);
   void cancel(std::uint64_t request);
   void on_down(const caf::down_msg& down);

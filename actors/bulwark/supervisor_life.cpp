@@ -164,7 +164,11 @@ guard_stats supervisor_actor::stats() const {
                      .hedges_won = books.hedges_won,
                      .restarts = self_.targets ? self_.targets->restarted() : 0,
                      .fallbacks = self_.fallback ? self_.fallback->count() : 0,
-                     .chaos = self_.chaos ? std::optional{self_.chaos->counts()} : std::nullopt};
+                     .chaos = self_.chaos ? std::optional{self_.chaos->counts()} : std::nullopt,
+                     .breaker = self_.breaker_name,
+                     .bulkhead = self_.bulkhead_name};
+  if (trouble_)
+    result.errors = trouble_->errors.counts(now());
   if (sharing_) {
     result.calls += sharing_->calls();
     result.latency += sharing_->latency();

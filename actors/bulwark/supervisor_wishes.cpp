@@ -127,6 +127,7 @@ void supervisor_actor::send_attempt(attempt_id attempt, fault what) {
   const auto needed = self_.limits.retry || self_.limits.hedge != nullptr
                       || (self_.fallback && self_.fallback->hands_on())
                       || (r.names_target && can_be_stopped(r.content));
+  r.is_spent = !needed;
   auto content = needed ? r.content : std::move(r.content);
   if (!r.names_target)
     content = wrapped(attempt, std::move(content));
@@ -197,6 +198,8 @@ void supervisor_actor::note_end(attempt_id attempt, replica_outcome outcome) {
 /// Rare: so whether the target understands it is found out only now, and holds for targets that
 /// calls name too. But where it happens it happens in floods, to one target: asked once.
 void supervisor_actor::cut_attempt(attempt_id attempt, errc why) {
+  if (why == errc::timed_out)
+    in_trouble().errors.note(caf::make_error(why), now());
   if (self_.targets)
     self_.targets->on_end(
         attempt.slot, why == errc::timed_out ? replica_outcome::failed : replica_outcome::nothing,
@@ -298,7 +301,7 @@ void supervisor_actor::give(record& call, caf::message content, bool no_more) {
 }
 
 void supervisor_actor::forget_caller(const record& call) {
-  if (!trouble_ || !self_.watches_callers || !call.caller || !call.id.is_request())
+  if (!trouble_ || trouble_->callers.empty() || !call.caller || !call.id.is_request())
     return;
   if (const auto i = trouble_->callers.find(call.caller->address());
       i != trouble_->callers.end() && i->second > 0)

@@ -110,16 +110,13 @@ public:
     const auto now = time_.now();
     std::lock_guard guard{mutex_};
     core_.on_tick(now);
-    return {.name = {},
-            .state = core_.state(),
-            .generation = core_.generation(),
-            .failures = core_.failures(),
-            .successes = core_.successes(),
-            .probes = core_.probes(),
-            .transitions = transitions_,
-            .calls = books_,
-            .window = core_.window(),
-            .trips = trips_};
+    auto result = stats_of(core_, now);
+    result.transitions = transitions_;
+    result.calls = books_;
+    result.window = core_.window();
+    result.trips = trips_;
+    result.cause = cause_;
+    return result;
   }
 
 private:
@@ -130,9 +127,11 @@ private:
   counters books_;
   std::uint64_t transitions_ = 0;
   std::uint64_t trips_ = 0;
+  std::optional<transition_cause> cause_;
 
   void on_transition(const circuit_transition& change) override {
     ++transitions_;
+    cause_ = change.why;
     trips_ += is_trip(change) ? 1 : 0;
   }
 };

@@ -30,6 +30,12 @@ public:
 
   target_set(settings init, std::uint64_t seed, instant now);
 
+  void change_policy(const replica_policy& replicas, const restart_policy& restart) noexcept {
+    replicas_.change_policy(replicas);
+    if (restarts_)
+      restarts_->change_policy(restart);
+  }
+
   [[nodiscard]] const std::vector<caf::strong_actor_ptr>& targets() const noexcept {
     return self_.targets;
   }

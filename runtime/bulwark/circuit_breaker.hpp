@@ -126,6 +126,8 @@ public:
   [[nodiscard]] std::uint32_t successes() const noexcept { return successes_; }
   /// How long it is open, or was when it was open last; 0: it wasn't, since an operator's word.
   [[nodiscard]] timespan open_length() const noexcept { return open_length_; }
+  /// When an open circuit lets probes through.
+  [[nodiscard]] instant probes_from() const noexcept;
   /// Probes in flight.
   [[nodiscard]] std::uint32_t probes() const noexcept {
     return static_cast<std::uint32_t>(probes_.size());
@@ -179,7 +181,6 @@ private:
   [[nodiscard]] timespan length_of_open() const noexcept;
   [[nodiscard]] instant half_open_ends() const noexcept;
   [[nodiscard]] circuit_ramp ramp() const noexcept;
-  [[nodiscard]] instant probes_from() const noexcept;
 };
 
 } // namespace bulwark

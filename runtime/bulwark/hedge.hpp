@@ -59,6 +59,11 @@ public:
   /// Requires: find_mistakes(policy) is empty.
   hedging(const hedge_policy& policy, instant now);
 
+  /// Takes the new numbers and goes on from what it has measured. Requires: find_mistakes(policy) is
+  /// empty.
+  void change_policy(const hedge_policy& policy, instant now) noexcept;
+  [[nodiscard]] const hedge_policy& policy() const noexcept { return policy_; }
+
   /// A call's first copy goes to the target.
   void on_call(instant now) { budget_.on_call(now); }
   /// A call had its reply, `elapsed` after its first copy went out. Where memory for it is refused

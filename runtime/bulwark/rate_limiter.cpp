@@ -157,4 +157,14 @@ std::size_t keyed_rate_limiter::live(instant now) const noexcept {
       entries_.begin(), entries_.end(), [&](const entry& each) { return today < each.next; }));
 }
 
+void rate_gate::change_policy(const rate_limit_policy& policy, instant now) {
+  one_.change_policy(policy, now);
+  if (policy.max_keys == 0)
+    by_key_.reset();
+  else if (by_key_)
+    by_key_->change_policy(policy, now);
+  else
+    by_key_.emplace(policy);
+}
+
 } // namespace bulwark

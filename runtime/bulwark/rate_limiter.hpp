@@ -156,6 +156,10 @@ public:
       by_key_.emplace(policy);
   }
 
+  /// Goes on with what was used, but where it comes to tell tenants apart, or no longer does: nothing
+  /// is known of the others then. Requires: find_mistakes(policy) is empty.
+  void change_policy(const rate_limit_policy& policy, instant now);
+
   [[nodiscard]] bool by_tenant() const noexcept { return by_key_.has_value(); }
 
   /// `tenant`: a keyed hash, 0 for all who name none. `time_left`: longer it need not wait.

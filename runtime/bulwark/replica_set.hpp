@@ -93,6 +93,9 @@ public:
   /// Requires: find_mistakes(policy) is empty.
   replica_set(const replica_policy& policy, std::uint32_t replicas, instant now);
 
+  /// Takes the new numbers; what is known of replicas stays. Requires: find_mistakes(policy) is empty.
+  void change_policy(const replica_policy& policy) noexcept { policy_ = policy; }
+
   /// Whom to ask next; nullopt: all are lost. `tried`: whom this call has asked before, see bit_of();
   /// they are asked again only where there is nobody else.
   [[nodiscard]] std::optional<std::uint32_t> choose(std::uint64_t tried, random_stream& random,

@@ -101,6 +101,13 @@ public:
     }
   }
 
+  /// Takes the new numbers; what still fits stays.
+  void change_limits(const reply_sharing_limits& limits) noexcept {
+    limits_ = limits;
+    while (index_.size() > limits_.max_entries)
+      erase(std::prev(by_use_.end()));
+  }
+
   [[nodiscard]] std::size_t size() const noexcept { return index_.size(); }
 
 private:

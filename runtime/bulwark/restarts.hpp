@@ -66,6 +66,9 @@ public:
   /// Requires: find_mistakes(policy) is empty, targets > 0.
   restarts(const restart_policy& policy, std::uint32_t targets, std::uint64_t seed, instant now);
 
+  /// For ends from now on. Requires: find_mistakes(policy) is empty.
+  void change_policy(const restart_policy& policy) noexcept { policy_ = policy; }
+
   /// Target number `which` has ended by itself. Nothing happens where it is down already.
   [[nodiscard]] restart_decision on_end(std::uint32_t which, instant now);
 

@@ -1,6 +1,7 @@
 #include "bulwark/retry_budget.hpp"
 
 #include <algorithm>
+#include <utility>
 
 namespace bulwark {
 
@@ -11,6 +12,19 @@ policy_mistakes find_mistakes(const retry_budget_policy& policy) {
   check_range(result, "retry.budget.min_per_second", policy.min_per_second, 0.0, 1e6);
   check_range(result, "retry.budget.window", policy.window, timespan{10ms}, timespan{24h});
   return result;
+}
+
+void retry_budget::change_policy(const retry_budget_policy& policy, instant now) noexcept {
+  slide(now);
+  const auto before = window_;
+  const auto old_step = std::exchange(step_, policy.window / steps);
+  ratio_ = policy.ratio;
+  minimum_ = policy.min_per_second * std::chrono::duration<double>{policy.window}.count();
+  if (step_ == old_step)
+    return;
+  by_step_ = {};
+  current_ = std::max(now.time_since_epoch(), current_ * old_step) / step_;
+  step(current_) = window_ = before;
 }
 
 void retry_budget::on_call(instant now) {

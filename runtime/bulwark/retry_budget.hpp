@@ -65,6 +65,10 @@ public:
         minimum_(policy.min_per_second * std::chrono::duration<double>{policy.window}.count()),
         step_(policy.window / steps) {}
 
+  /// Takes the new numbers. What the window holds stays: where its length is another one, as if it had
+  /// all happened just now. Requires: find_mistakes(policy) is empty.
+  void change_policy(const retry_budget_policy& policy, instant now) noexcept;
+
   /// A time before the latest one counts as that: supervisors that share a budget read the clock
   /// each for itself.
   void on_call(instant now) override;

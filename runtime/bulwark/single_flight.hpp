@@ -61,6 +61,9 @@ public:
   /// A follower is taken back, or a leader without followers is through: it is out.
   void leave(member which) noexcept;
 
+  /// Whether calls that come from now on share. Those that wait go on waiting.
+  void share(bool shares) noexcept { shares_ = shares; }
+
   /// Takes the followers out whose deadline has come. Before each is out, calls `on_due(member)`,
   /// which must not take it out itself.
   template <class F>

@@ -66,6 +66,7 @@ void supervisor::start(std::uint32_t slot, const call_options& options, instant 
   c.keeps_worker = options.keeps_worker;
   c.idempotent = options.idempotent.value_or(!limits_.retry || limits_.retry->idempotent);
   c.is_retry = options.attempt > 1;
+  c.repeatable = limits_.retry || limits_.hedge != nullptr;
   ++books_.calls.calls;
   ++books_.calls.in_flight;
   if (shutting_down_) {
@@ -366,8 +367,8 @@ void supervisor::count_launch(call& c, instant now) {
 /// When the attempt that begins now is old enough for a second copy; never for a call that may not
 /// be made twice, or that is itself somebody's second attempt.
 instant supervisor::hedge_due(const call& c, instant now) const noexcept {
-  if (limits_.hedge == nullptr || !c.idempotent || c.is_retry || c.keeps_worker || c.other != 0
-      || c.second)
+  if (limits_.hedge == nullptr || !c.repeatable || !c.idempotent || c.is_retry || c.keeps_worker
+      || c.other != 0 || c.second)
     return end_of_time;
   const auto delay = limits_.hedge->delay(now);
   return delay ? saturating_add(now, *delay) : end_of_time;
@@ -395,6 +396,7 @@ void supervisor::make_copy(call& c, instant now) {
     copy.keeps_worker = false;
     copy.idempotent = true;
     copy.is_retry = false;
+    copy.repeatable = true;
     copy.tries = c.tries - 1; // a copy is no further try
     copy.second = true;
     copy.unlaunched = true;
@@ -554,7 +556,7 @@ void supervisor::fail_attempt(call& c, const failure& why, instant now) {
   if (leave_to_other(c))
     return;
   c.last_error = why.error;
-  if (!limits_.retry || !why.retryable) {
+  if (!limits_.retry || !why.retryable || !c.repeatable) {
     end_as_it_is(c, why, now);
     return;
   }

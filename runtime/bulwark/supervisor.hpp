@@ -197,7 +197,7 @@ public:
 
   /// `view` may be null where limits.breaker is false, `lease` where another node owns no bulkhead
   /// of ours. All outlive the supervisor. The owner may change its limits: for calls and attempts
-  /// that begin from then on.
+  /// that begin from then on. What began while there was neither `retry` nor `hedge` is made once.
   supervisor(const supervisor_limits& limits, const circuit_view* view, supervisor_effects& effects,
              instant now, std::uint64_t seed, const lease_view* lease = nullptr);
 
@@ -301,6 +301,7 @@ private:
     bool has_permit = false;
     bool idempotent = true;
     bool is_retry = false; // of somebody further out
+    bool repeatable = false; // when it began, a policy could have it made again: what it takes is kept
     bool no_more = false;  // see call_end
     bool second = false;   // of two copies
     bool unlaunched = false;
