@@ -294,19 +294,18 @@ bool inspect(Inspector& f, guard_stats& x) {
       f.field("hedges_won", x.hedges_won), f.field("restarts", x.restarts),
       f.field("fallbacks", x.fallbacks), f.field("served_fresh", x.served_fresh),
       f.field("served_stale", x.served_stale), f.field("followed", x.followed),
-      f.field("chaos", x.chaos), f.field("breaker", x.breaker),
-      f.field("bulkhead", x.bulkhead), f.field("errors", x.errors));
+      f.field("chaos", x.chaos), f.field("breaker", x.breaker), f.field("bulkhead", x.bulkhead),
+      f.field("errors", x.errors));
 }
 
 template <class Inspector>
 bool inspect(Inspector& f, circuit_breaker_stats& x) {
-  return f.object(x).fields(f.field("name", x.name), f.field("state", x.state),
-                            f.field("generation", x.generation), f.field("failures", x.failures),
-                            f.field("successes", x.successes), f.field("probes", x.probes),
-                            f.field("transitions", x.transitions), f.field("calls", x.calls),
-                            f.field("window", x.window), f.field("trips", x.trips),
-                            f.field("cause", x.cause), f.field("in_state", x.in_state),
-                            f.field("probes_in", x.probes_in));
+  return f.object(x).fields(
+      f.field("name", x.name), f.field("state", x.state), f.field("generation", x.generation),
+      f.field("failures", x.failures), f.field("successes", x.successes),
+      f.field("probes", x.probes), f.field("transitions", x.transitions), f.field("calls", x.calls),
+      f.field("window", x.window), f.field("trips", x.trips), f.field("cause", x.cause),
+      f.field("in_state", x.in_state), f.field("probes_in", x.probes_in));
 }
 
 template <class Inspector>

@@ -35,10 +35,10 @@ void supervisor_actor::settings::take(const guard_policy& policy,
   limits.hedge = hedge.get();
   limits.rate = rate.get();
   take_retry(policy.retry, std::move(shared_budget), now);
-  failure_on_result =
-      policy.failure_on_result
-          ? std::make_unique<const std::function<bool(const caf::message&)>>(policy.failure_on_result)
-          : nullptr;
+  failure_on_result = policy.failure_on_result
+                          ? std::make_unique<const std::function<bool(const caf::message&)>>(
+                              policy.failure_on_result)
+                          : nullptr;
   cancel = policy.cancel;
   shows_context = policy.shows_context;
   watches_callers = policy.watches_callers;

@@ -3,7 +3,10 @@
 #include <algorithm>
 #include <fmt/format.h>
 
+#include <fstream>
+#include <iterator>
 #include <optional>
+#include <sstream>
 #include <string_view>
 
 namespace bulwarkd {
@@ -42,6 +45,8 @@ private:
       result_.version = true;
     else if (word == "--check")
       result_.check = true;
+    else if (word == "--reference")
+      result_.reference = true;
     else if (word.substr(0, file_option.size()) == file_option)
       file_ = std::string{word.substr(file_option.size())};
     else if (word.substr(0, 2) == "--" && equals != word.npos && equals > 2)
@@ -70,12 +75,22 @@ private:
   }
 
   void read_file() {
-    auto found = caf::actor_system_config::parse_config_file(file_->c_str());
-    if (!found) {
-      result_.wrong.push_back(
-          fmt::format("--config-file = {}: {}", *file_, describe(found.error())));
-      return;
-    }
+    const auto complain = [this](const std::string& what) {
+      result_.wrong.push_back(fmt::format("--config-file = {}: {}", *file_, what));
+    };
+    std::ifstream source{*file_, std::ios::binary};
+    const std::string text{std::istreambuf_iterator<char>{source}, {}};
+    if (!source)
+      return complain("can't be read");
+    if (const auto unclosed = find_unclosed(text); !unclosed.empty())
+      return complain(unclosed);
+    std::istringstream lines{text};
+    auto found = caf::actor_system_config::parse_config(lines);
+    if (!found)
+      return complain(describe(found.error()));
+    if (found
+            ->empty()) // more likely one that is just being written than the wish for an empty node
+      return complain("has no settings");
     result_.settings = std::move(*found);
     for (const auto& [key, value] : result_.settings) {
       if (key != "bulwark" && key != "caf")
@@ -85,8 +100,6 @@ private:
 
   // CAF's error holds the line and the column.
   static std::string describe(const caf::error& why) {
-    if (why == caf::sec::cannot_open_file)
-      return "can't be read";
     const auto& context = why.context();
     if (context.match_elements<std::int32_t, std::int32_t>())
       return fmt::format("line {}, column {}: {}", context.get_as<std::int32_t>(0),
@@ -95,6 +108,41 @@ private:
     return to_string(why);
   }
 };
+
+} // namespace
+
+/// CAF takes a file that ends in the midst of a group, as one that is just being written does, and
+/// then all that would have come is missing.
+std::string find_unclosed(const std::string& text) {
+  struct opening {
+    char closed_by;
+    std::size_t line;
+  };
+  std::vector<opening> open;
+  std::size_t line = 1;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const auto c = text[i];
+    line += c == '\n' ? 1 : 0;
+    if (c == '#') {
+      i = std::min(text.find('\n', i), text.size()) - 1;
+    } else if (c == '"' || c == '\'') {
+      const auto begun = line;
+      for (++i; i < text.size() && text[i] != c; ++i)
+        i += text[i] == '\\' ? 1 : 0;
+      if (i >= text.size())
+        return fmt::format("line {}: the text that begins here has no end", begun);
+    } else if (c == '{' || c == '[') {
+      open.push_back({c == '{' ? '}' : ']', line});
+    } else if (!open.empty() && c == open.back().closed_by) {
+      open.pop_back();
+    }
+  }
+  return open.empty() ? std::string{}
+                      : fmt::format("line {}: what is opened here is never closed, {} is missing",
+                                    open.back().line, open.back().closed_by);
+}
+
+namespace {
 
 void flatten(const caf::settings& group, const std::string& path,
              std::vector<std::pair<std::string, caf::config_value>>& into) {
@@ -124,10 +172,12 @@ A node of bulwark: hosts guards, and answers who calls them through its front do
   --KEY=VALUE          one setting, over the file's: --listen.port=4711,
                        --guards.db.target=127.0.0.1:4712/db, --caf.scheduler.max-threads=2
   --check              say what is wrong with the settings, and end
+  --reference          write all settings there are, as docs/settings.md has them, and end
   --version, --help
 
-Keys are those of the group `bulwark` and CAF's own, docs/bulwarkd.md has them all. TERM, INT and
-HUP end it: calls in progress are finished first, for `drain-timeout` at most.
+Keys are those of the group `bulwark` and CAF's own, docs/bulwarkd.md has them all. HUP
+has the file read again: what differs takes effect while calls go on. TERM and INT
+end it: calls in progress are finished first, for `drain-timeout` at most.
 
 Ends with 0 when it was told to, 1 when something failed, 2 when settings are wrong.
 )";

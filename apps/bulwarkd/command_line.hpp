@@ -14,12 +14,16 @@ struct command_line {
   bool help = false;
   bool version = false;
   bool check = false;
+  bool reference = false;
   caf::settings settings;
   mistakes wrong;
 };
 
 /// Reads the command line, and the file that it names.
 [[nodiscard]] command_line parse_command_line(int argc, const char* const* argv);
+
+/// Where a file in CAF's syntax ends in the midst of something; empty: it doesn't.
+[[nodiscard]] std::string find_unclosed(const std::string& text);
 
 [[nodiscard]] std::string help_text();
 

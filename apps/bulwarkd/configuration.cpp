@@ -1,5 +1,6 @@
 #include "bulwarkd/configuration.hpp"
 
+#include "bulwarkd/choices.hpp"
 #include "bulwarkd/configuration_checks.hpp"
 #include "bulwarkd/keys.hpp"
 
@@ -7,7 +8,6 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <concepts>
 #include <limits>
@@ -29,50 +29,6 @@ std::string written(const caf::config_value& value) {
     text = text.substr(0, longest) + "…";
   return text;
 }
-
-template <class T>
-struct choice {
-  const char* name;
-  T value;
-};
-
-constexpr auto cancel_signals =
-    std::array{choice<bulwark::cancel_signal>{"automatic", bulwark::cancel_signal::automatic},
-               choice<bulwark::cancel_signal>{"on", bulwark::cancel_signal::on},
-               choice<bulwark::cancel_signal>{"off", bulwark::cancel_signal::off}};
-
-constexpr auto jitters =
-    std::array{choice<bulwark::jitter_kind>{"none", bulwark::jitter_kind::none},
-               choice<bulwark::jitter_kind>{"full", bulwark::jitter_kind::full},
-               choice<bulwark::jitter_kind>{"equal", bulwark::jitter_kind::equal},
-               choice<bulwark::jitter_kind>{"decorrelated", bulwark::jitter_kind::decorrelated}};
-
-constexpr auto limit_algorithms =
-    std::array{choice<bulwark::limit_algorithm>{"gradient", bulwark::limit_algorithm::gradient},
-               choice<bulwark::limit_algorithm>{"aimd", bulwark::limit_algorithm::aimd}};
-
-constexpr auto initial_states = std::array{
-    choice<bulwark::circuit_state>{"closed", bulwark::circuit_state::closed},
-    choice<bulwark::circuit_state>{"forced_open", bulwark::circuit_state::forced_open},
-    choice<bulwark::circuit_state>{"disabled", bulwark::circuit_state::disabled},
-    choice<bulwark::circuit_state>{"metrics_only", bulwark::circuit_state::metrics_only}};
-
-constexpr auto trip_scopes =
-    std::array{choice<bulwark::trip_scope>{"own", bulwark::trip_scope::own},
-               choice<bulwark::trip_scope>{"quorum", bulwark::trip_scope::quorum},
-               choice<bulwark::trip_scope>{"any", bulwark::trip_scope::any}};
-
-constexpr auto owner_losses =
-    std::array{choice<bulwark::owner_lost>{"local", bulwark::owner_lost::local},
-               choice<bulwark::owner_lost>{"fail_open", bulwark::owner_lost::fail_open},
-               choice<bulwark::owner_lost>{"fail_closed", bulwark::owner_lost::fail_closed}};
-
-using predicate_kind = bulwark::error_predicate::kind;
-constexpr auto predicates =
-    std::array{choice<predicate_kind>{"transient", predicate_kind::transient},
-               choice<predicate_kind>{"counted", predicate_kind::counted},
-               choice<predicate_kind>{"always", predicate_kind::always},
-               choice<predicate_kind>{"never", predicate_kind::never}};
 
 /// Reads one group of settings into the structure whose keys it is handed: see keys.hpp.
 class group_reader {
@@ -194,11 +150,10 @@ private:
       refuse(value, path, "a list of texts, [\"…\", …]");
   }
 
-  template <class T, std::size_t N>
-  bool choose(const caf::config_value& value, const std::string& path,
-              const std::array<choice<T>, N>& choices, T& into) {
+  template <has_choices T>
+  bool choose(const caf::config_value& value, const std::string& path, T& into) {
     std::vector<std::string_view> names;
-    for (const auto& each : choices) {
+    for (const auto& each : choices<T>) {
       if (to_string(value) == each.name) {
         into = each.value;
         return true;
@@ -209,36 +164,16 @@ private:
     return false;
   }
 
-  void read(const caf::config_value& value, const std::string& path, bulwark::jitter_kind& into) {
-    choose(value, path, jitters, into);
+  template <has_choices T>
+  void read(const caf::config_value& value, const std::string& path, T& into) {
+    choose(value, path, into);
   }
 
-  void read(const caf::config_value& value, const std::string& path,
-            bulwark::limit_algorithm& into) {
-    choose(value, path, limit_algorithms, into);
-  }
-
-  void read(const caf::config_value& value, const std::string& path, bulwark::circuit_state& into) {
-    choose(value, path, initial_states, into);
-  }
-
-  void read(const caf::config_value& value, const std::string& path, bulwark::cancel_signal& into) {
-    choose(value, path, cancel_signals, into);
-  }
-
-  void read(const caf::config_value& value, const std::string& path, bulwark::trip_scope& into) {
-    choose(value, path, trip_scopes, into);
-  }
-
-  void read(const caf::config_value& value, const std::string& path, bulwark::owner_lost& into) {
-    choose(value, path, owner_losses, into);
-  }
-
-  template <predicate_kind Default>
+  template <bulwark::error_predicate::kind Default>
   void read(const caf::config_value& value, const std::string& path,
             bulwark::predicate_with_default<Default>& into) {
     auto kind = Default;
-    if (choose(value, path, predicates, kind))
+    if (choose(value, path, kind))
       into = bulwark::error_predicate{kind};
   }
 

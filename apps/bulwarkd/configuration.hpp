@@ -62,6 +62,21 @@ struct listen_settings {
   bool open_to_others = false;
 };
 
+/// The port of those who watch and steer.
+struct admin_port_settings {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 4712; ///< 0: any that is free; the log says which.
+  std::string token_file;    ///< Holds the word of who may change something; empty: nobody may.
+  bool open_to_others = false;
+};
+
+/// Where it is written down what happened.
+struct journal_settings {
+  std::string file;
+  bulwark::timespan max_age = std::chrono::hours{24 * 30};
+  std::uint32_t max_mebibytes = 64;
+};
+
 struct tls_settings {
   std::string certificate;
   std::string key;
@@ -73,6 +88,8 @@ struct configuration {
   listen_settings listen;
   bulwark::timespan drain_timeout = std::chrono::seconds{10};
   std::optional<tls_settings> tls;
+  std::optional<admin_port_settings> admin;
+  std::optional<journal_settings> journal;
   std::vector<std::string> peers; ///< HOST:PORT
   std::map<std::string, circuit_breaker_settings> circuit_breakers;
   std::map<std::string, bulkhead_settings> bulkheads;

@@ -88,23 +88,47 @@ private:
         complain("bulwark.peers = {}: must be HOST:PORT", peer);
     }
     check_address();
+    check_admin();
   }
 
-  void check_address() {
-    const auto& address = told_.listen.address;
+  // nullopt: it is no address.
+  std::optional<bool> is_loopback(const std::string& key, const std::string& address) {
     in_addr four{};
     in6_addr six{};
     const auto is_four = ::inet_pton(AF_INET, address.c_str(), &four) == 1;
     if (!is_four && ::inet_pton(AF_INET6, address.c_str(), &six) != 1) {
-      complain("bulwark.listen.address = {}: must be an IPv4 or IPv6 address in numbers", address);
-      return;
+      complain("{} = {}: must be an IPv4 or IPv6 address in numbers", key, address);
+      return std::nullopt;
     }
-    const auto loopback = is_four ? (ntohl(four.s_addr) >> 24) == 127 : IN6_IS_ADDR_LOOPBACK(&six);
-    if (!loopback && !told_.tls && !told_.listen.open_to_others)
+    return is_four ? (ntohl(four.s_addr) >> 24) == 127 : IN6_IS_ADDR_LOOPBACK(&six);
+  }
+
+  void check_address() {
+    const auto& address = told_.listen.address;
+    if (is_loopback("bulwark.listen.address", address) == false && !told_.tls
+        && !told_.listen.open_to_others)
       complain("bulwark.listen.address = {}: others reach it, and without TLS whoever reaches it "
                "may call every guard; name bulwark.tls, or listen on 127.0.0.1, or say "
                "bulwark.listen.open-to-others = true",
                address);
+  }
+
+  void check_admin() {
+    if (told_.admin && is_loopback("bulwark.admin.address", told_.admin->address) == false
+        && !told_.admin->open_to_others)
+      complain("bulwark.admin.address = {}: others reach it, and hear tokens on their way; listen "
+               "on 127.0.0.1, or say bulwark.admin.open-to-others = true",
+               told_.admin->address);
+    if (!told_.journal)
+      return;
+    if (told_.journal->file.empty())
+      complain("bulwark.journal.file: is missing");
+    bulwark::policy_mistakes found;
+    bulwark::check_range(found, "journal.max_age", told_.journal->max_age,
+                         timespan{std::chrono::minutes{1}}, bulwark::longest_timespan);
+    bulwark::check_range(found, "journal.max_mebibytes",
+                         std::uint64_t{told_.journal->max_mebibytes}, 1, 1'048'576);
+    check_ranges("bulwark.journal", found);
   }
 
   void check_tls() {

@@ -4,7 +4,10 @@
 #include "bulwarkd/handshake_watch.hpp"
 #include "bulwarkd/hosted_node.hpp"
 #include "bulwarkd/log.hpp"
+#include "bulwarkd/settings_text.hpp"
+#include "bulwarkd/steering.hpp"
 #include "bulwarkd/tls.hpp"
+#include "report/events.hpp"
 
 #include <caf/io/middleman.hpp>
 
@@ -31,17 +34,25 @@ struct node_config : caf::actor_system_config {
   }
 };
 
-sigset_t signals_that_end() {
+sigset_t set_of(std::initializer_list<int> signals) {
   sigset_t result;
   ::sigemptyset(&result);
-  for (const auto each : {SIGTERM, SIGINT, SIGHUP})
+  for (const auto each : signals)
     ::sigaddset(&result, each);
   return result;
 }
 
+sigset_t signals_that_end() {
+  return set_of({SIGTERM, SIGINT});
+}
+
+sigset_t signals_that_are_awaited() {
+  return set_of({SIGTERM, SIGINT, SIGHUP});
+}
+
 // For all threads that are started from now on: signals are waited for, not handled.
 void block_signals() {
-  const auto signals = signals_that_end();
+  const auto signals = signals_that_are_awaited();
   ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN); // a log that nobody reads is no reason to end
 }
@@ -51,7 +62,7 @@ std::string name_of(int signal) {
 }
 
 int wait_for_signal() {
-  const auto signals = signals_that_end();
+  const auto signals = signals_that_are_awaited();
   int result = 0;
   while (::sigwait(&signals, &result) != 0)
     continue;
@@ -83,13 +94,43 @@ int complain(const mistakes& wrong) {
   return wrong_settings;
 }
 
-void serve(caf::actor_system& system, const configuration& told, const target_table& targets) {
-  hosted_node node{system, told, targets};
-  const auto signal = wait_for_signal();
+void log_transition(const bulwark::circuit_event& event) {
+  using bulwark::circuit_state;
+  if (event.to == circuit_state::open || event.to == circuit_state::forced_open)
+    log_warning("circuit breaker {}: {}", event.name, apps::to_text(event));
+  else
+    log_info("circuit breaker {}: {}", event.name, apps::to_text(event));
+}
+
+void log_change(const steering_note& note) {
+  log_info("{} by {}: {}{} -> {}", note.kind, note.who, note.what,
+           note.from.empty() ? "" : ": " + note.from, note.to.empty() ? "nothing" : note.to);
+}
+
+void reload(control& steered) {
+  const auto report = steered.reload("SIGHUP", false);
+  for (const auto& each : report.wrong)
+    log_error("{}", each);
+  if (!report.wrong.empty())
+    log_error("{} mistake{} in the settings: nothing is changed", report.wrong.size(),
+              report.wrong.size() == 1 ? "" : "s");
+  else
+    log_info("settings read again: {} change{}", report.changes.size(),
+             report.changes.size() == 1 ? "" : "s");
+}
+
+void serve(caf::actor_system& system, const configuration& told, const caf::settings& settings,
+           const std::function<command_line()>& read, const target_table& targets) {
+  hosted_node node{system, told, targets, log_transition};
+  steering steered{node, read, settings, targets, log_change};
+  auto signal = wait_for_signal();
+  for (; signal == SIGHUP; signal = wait_for_signal())
+    reload(steered);
   constexpr auto grace = std::chrono::seconds{10}; // for CAF to send what it has
-  std::thread{watch_the_end, told.drain_timeout + grace}.detach();
+  const auto longest = node.told().drain_timeout;
+  std::thread{watch_the_end, longest + grace}.detach();
   log_info("{}: takes no new calls, finishes those in progress within {}", name_of(signal),
-           bulwark::to_text(told.drain_timeout));
+           bulwark::to_text(longest));
   if (node.drain())
     log_info("all calls have finished");
   else
@@ -105,8 +146,11 @@ int run(int argc, const char* const* argv, const target_table& targets) {
   caf::io::middleman::init_global_meta_objects();
   caf::core::init_global_meta_objects();
   auto line = parse_command_line(argc, argv);
-  if (line.help || line.version) {
-    std::fputs(line.help ? help_text().c_str() : "bulwarkd " BULWARK_VERSION "\n", stdout);
+  if (line.help || line.version || line.reference) {
+    const auto text = line.help      ? help_text()
+                      : line.version ? std::string{"bulwarkd " BULWARK_VERSION "\n"}
+                                     : reference();
+    std::fputs(text.c_str(), stdout);
     return ended_as_told;
   }
   auto [told, wrong] = read_configuration(line.settings, targets);
@@ -129,7 +173,8 @@ int run(int argc, const char* const* argv, const target_table& targets) {
     if (told.tls)
       load_tls(config, *told.tls);
     caf::actor_system system{config};
-    serve(system, told, targets);
+    const auto read = [argc, argv] { return parse_command_line(argc, argv); };
+    serve(system, told, line.settings, read, targets);
   } catch (const std::exception& error) {
     log_error("{}", error.what());
     return failed;

@@ -17,33 +17,32 @@ std::string text_of(const std::string& host, std::uint16_t port) {
                                      : fmt::format("[{}]:{}", host, port);
 }
 
+using transition_listener = std::function<void(const bulwark::circuit_event&)>;
+
 // Of breakers only: the registry would have every guard tell it every rejection.
-caf::behavior transition_log(caf::event_based_actor* self,
-                             const std::vector<caf::actor>& circuit_breakers) {
-  for (const auto& each : circuit_breakers)
-    compat::request(self, each, bulwark::subscribe_atom_v).then([] {}, [](const caf::error&) {});
-  return {[](const bulwark::circuit_event& event) {
-    using bulwark::circuit_state;
-    if (event.to == circuit_state::open || event.to == circuit_state::forced_open)
-      log_warning("circuit breaker {}: {}", event.name, apps::to_text(event));
-    else
-      log_info("circuit breaker {}: {}", event.name, apps::to_text(event));
-  }};
+caf::behavior transition_watcher(caf::event_based_actor* self,
+                                 const transition_listener& listener) {
+  return {[listener](const bulwark::circuit_event& event) { listener(event); },
+          [self](bulwark::attach_atom, const caf::actor& circuit_breaker) {
+            compat::request(self, circuit_breaker, bulwark::subscribe_atom_v)
+                .then([] {}, [](const caf::error&) {});
+          }};
 }
 
 } // namespace
 
-hosted_node::hosted_node(caf::actor_system& system, const configuration& told,
-                         const target_table& targets)
-    : told_(told),
-      node_(system, told.name),
-      transport_(told.tls ? tls_transport(system) : caf::actor{}) {
+hosted_node::hosted_node(caf::actor_system& system, configuration told, const target_table& targets,
+                         transition_listener on_transition)
+    : told_(std::move(told)),
+      targets_(targets),
+      node_(system, told_.name),
+      transport_(told_.tls ? tls_transport(system) : caf::actor{}),
+      watcher_(actors_.emplace_back(system.spawn(transition_watcher, std::move(on_transition)))) {
   for (const auto& each : told_.peers)
     peer(parse_remote(each).value());
-  make_parts();
+  make_parts(told_);
   for (const auto& [name, settings] : told_.guards)
-    make_guard(name, settings, targets);
-  actors_.push_back(node_.system().spawn(transition_log, watched_));
+    make_guard(name, settings);
   open_port();
 }
 
@@ -74,35 +73,41 @@ bulwark::remote_node& hosted_node::peer(const remote_address& address) {
   return found->second;
 }
 
-// All that are named, also where no guard uses them: they are listed.
-void hosted_node::make_parts() {
-  for (const auto& [name, part] : told_.circuit_breakers) {
-    auto& made = circuit_breakers_[name];
-    if (part.shared) {
-      made = node_.shared_circuit_breaker(name, part.policy, *part.shared);
-      // The circuit of all nodes; `made` is this node's.
-      watched_.push_back(node_.directory()->find_shared(bulwark::part_kind::circuit_breaker, name));
-    } else {
-      made = node_.circuit_breaker(name, part.policy);
-    }
-    watched_.push_back(made);
+// All that are named and aren't there, also where no guard uses them: they are listed.
+void hosted_node::make_parts(const configuration& told) {
+  for (const auto& [name, part] : told.circuit_breakers) {
+    if (circuit_breakers_.count(name) > 0)
+      continue;
+    const auto made = part.shared ? node_.shared_circuit_breaker(name, part.policy, *part.shared)
+                                  : node_.circuit_breaker(name, part.policy);
+    circuit_breakers_[name] = made;
+    if (part.shared) // the circuit of all nodes; `made` is this node's
+      watch(node_.directory()->find_shared(bulwark::part_kind::circuit_breaker, name));
+    watch(made);
   }
-  for (const auto& [name, part] : told_.bulkheads)
-    bulkheads_[name] = part.shared ? node_.shared_bulkhead(name, part.policy,
-                                                           {.lease_time = part.shared->lease_time})
-                                   : node_.bulkhead(name, part.policy);
+  for (const auto& [name, part] : told.bulkheads) {
+    if (bulkheads_.count(name) == 0)
+      bulkheads_[name] =
+          part.shared
+              ? node_.shared_bulkhead(name, part.policy, {.lease_time = part.shared->lease_time})
+              : node_.bulkhead(name, part.policy);
+  }
 }
 
-// Invalid where the guard has none.
-caf::actor hosted_node::circuit_breaker_of(const std::string& guard,
-                                           const guard_settings& settings) {
+void hosted_node::watch(const caf::actor& circuit_breaker) {
+  compat::tell(caf::actor_cast<caf::strong_actor_ptr>(watcher_), bulwark::attach_atom_v,
+               circuit_breaker);
+}
+
+// Invalid where the guard has none, or one of its own.
+caf::actor hosted_node::circuit_breaker_of(const guard_settings& settings) {
   const auto& choice = settings.circuit_breaker;
   if (const auto address = remote_part(choice)) {
     const auto when_lost = settings.on_owner_lost.value_or(bulwark::owner_lost::local);
-    return watched_.emplace_back(peer(*address).circuit_breaker(address->name, when_lost));
+    const auto part = peer(*address).circuit_breaker(address->name, when_lost);
+    watch(part);
+    return part;
   }
-  if (const auto* own = std::get_if<bulwark::circuit_breaker_policy>(&choice))
-    return watched_.emplace_back(node_.circuit_breaker(guard, *own));
   if (const auto* name = std::get_if<std::string>(&choice))
     return circuit_breakers_.at(*name);
   return {};
@@ -118,20 +123,26 @@ caf::actor hosted_node::bulkhead_of(const guard_settings& settings) {
   return {};
 }
 
-void hosted_node::make_guard(const std::string& name, const guard_settings& settings,
-                             const target_table& targets) {
+bulwark::guard_policy hosted_node::policy_of(const guard_settings& settings) {
   auto policy = own_policy(settings);
-  if (auto part = circuit_breaker_of(name, settings))
+  if (auto part = circuit_breaker_of(settings))
     policy.breaker = std::move(part);
   if (auto part = bulkhead_of(settings))
     policy.bulkhead = std::move(part);
-  if (const auto local = targets.find(settings.target); local != targets.end()) {
+  return policy;
+}
+
+void hosted_node::make_guard(const std::string& name, const guard_settings& settings) {
+  const auto policy = policy_of(settings);
+  if (const auto local = targets_.find(settings.target); local != targets_.end()) {
     const auto target = actors_.emplace_back(local->second(node_.system()));
-    guards_.push_back(node_.guard(name, target, policy));
+    guards_[name] = node_.guard(name, target, policy);
   } else {
     const auto address = parse_remote(settings.target).value();
-    guards_.push_back(peer(address).guard(address.name, policy, name));
+    guards_[name] = peer(address).guard(address.name, policy, name);
   }
+  if (const auto* own = std::get_if<bulwark::circuit_breaker_policy>(&policy.breaker))
+    watch(node_.directory()->circuit_breaker(name, *own, false));
 }
 
 void hosted_node::open_port() {

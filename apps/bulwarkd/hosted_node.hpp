@@ -7,6 +7,7 @@
 
 #include <caf/all.hpp>
 
+#include <functional>
 #include <map>
 #include <string>
 #include <vector>
@@ -18,33 +19,54 @@ class hosted_node {
 public:
   /// Makes parts, guards and connections, and opens the port last, so that who reaches it finds all.
   /// Requires: the configuration has no mistakes. Throws resilience_error where the port can't be
-  /// opened.
-  hosted_node(caf::actor_system& system, const configuration& told, const target_table& targets);
+  /// opened. `on_transition` is told each change of state of the node's circuit breakers, in an actor
+  /// of its own: it may take its time.
+  hosted_node(caf::actor_system& system, configuration told, const target_table& targets,
+              std::function<void(const bulwark::circuit_event&)> on_transition);
   hosted_node(const hosted_node&) = delete;
   hosted_node& operator=(const hosted_node&) = delete;
   ~hosted_node();
+
+  /// What can't become as `next` has it without a restart, a sentence each.
+  [[nodiscard]] mistakes find_unchangeable(const configuration& next) const;
+
+  /// Makes the node as `next` has it while calls go on: none is lost. Guards and parts that are new
+  /// are made, those that have other policies get them, guards that are gone finish their calls.
+  /// Where something can't be made that is said, and nothing else is changed.
+  /// Requires: `next` has no mistakes, nothing that can't change.
+  [[nodiscard]] mistakes apply(const configuration& next);
+
+  /// An operator's word to the circuit breaker of that name: force_open, disable, metrics_only,
+  /// reset or close, which is the same. False: there is none, it doesn't answer, or no such word.
+  bool operate_breaker(const std::string& name, const std::string& action);
+
+  [[nodiscard]] const configuration& told() const noexcept { return told_; }
+  [[nodiscard]] bulwark::node& node() noexcept { return node_; }
 
   /// Finishes what is in progress, for drain_timeout at most, takes nothing new, and answers the
   /// rest. When this returns all answers are on their way. Returns whether all had finished.
   bool drain();
 
 private:
-  const configuration& told_;
+  configuration told_;
+  const target_table& targets_;
   bulwark::node node_;
-  caf::actor transport_; // invalid: CAF's own, in the clear
+  caf::actor transport_;           // invalid: CAF's own, in the clear
+  std::vector<caf::actor> actors_; // targets, and the watcher
+  caf::actor watcher_;             // of transitions
   std::map<std::string, bulwark::remote_node> peers_;
   std::map<std::string, caf::actor> circuit_breakers_; // of this node, that have names
   std::map<std::string, caf::actor> bulkheads_;
-  std::vector<caf::actor> watched_; // whose transitions go to the log
-  std::vector<caf::actor> guards_;
-  std::vector<caf::actor> actors_; // targets, and who writes the log
+  std::map<std::string, caf::actor> guards_;
 
   bulwark::remote_node& peer(const remote_address& address);
-  void make_parts();
-  caf::actor circuit_breaker_of(const std::string& guard, const guard_settings& settings);
+  void make_parts(const configuration& told);
+  void watch(const caf::actor& circuit_breaker);
+  void change_parts(const configuration& next);
+  [[nodiscard]] bulwark::guard_policy policy_of(const guard_settings& settings);
+  caf::actor circuit_breaker_of(const guard_settings& settings);
   caf::actor bulkhead_of(const guard_settings& settings);
-  void make_guard(const std::string& name, const guard_settings& settings,
-                  const target_table& targets);
+  void make_guard(const std::string& name, const guard_settings& settings);
   void open_port();
 };
 

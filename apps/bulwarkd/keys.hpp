@@ -199,11 +199,28 @@ void for_each_key(F&& f, tls_settings& x) {
 }
 
 template <class F>
+void for_each_key(F&& f, admin_port_settings& x) {
+  f("address", x.address, "of the network interface, in numbers");
+  f("port", x.port, "0: any that is free");
+  f("token-file", x.token_file, "holds the word of who may change something; without, nobody may");
+  f("open-to-others", x.open_to_others, "beyond loopback: it is plain HTTP");
+}
+
+template <class F>
+void for_each_key(F&& f, journal_settings& x) {
+  f("file", x.file, "a database of SQLite, made where there is none");
+  f("max-age", x.max_age, "what is older goes");
+  f("max-mebibytes", x.max_mebibytes, "what is oldest goes where the file would be larger");
+}
+
+template <class F>
 void for_each_key(F&& f, configuration& x) {
   f("name", x.name, "in the log, and in statistics of several nodes");
   f("listen", x.listen, "where the front door is");
   f("drain-timeout", x.drain_timeout, "how long calls in progress may take at the end");
   f("tls", x.tls, "for the port and for all peers");
+  f("admin", x.admin, "where it is watched and steered over HTTP; without, nowhere");
+  f("journal", x.journal, "where transitions and changes are written down; without, nowhere");
   f("peers", x.peers, "nodes to be connected to from the start, HOST:PORT");
   f("circuit-breakers", x.circuit_breakers, "for guards, by name");
   f("bulkheads", x.bulkheads, "for guards, by name");

@@ -301,9 +301,10 @@ private:
     bool has_permit = false;
     bool idempotent = true;
     bool is_retry = false; // of somebody further out
-    bool repeatable = false; // when it began, a policy could have it made again: what it takes is kept
-    bool no_more = false;  // see call_end
-    bool second = false;   // of two copies
+    bool repeatable =
+        false;            // when it began, a policy could have it made again: what it takes is kept
+    bool no_more = false; // see call_end
+    bool second = false;  // of two copies
     bool unlaunched = false;
     bool awaits_copy = false; // its timer is for that
 

@@ -47,8 +47,9 @@ std::string refusal(const std::function<void()>& change) {
 
 } // namespace
 
-TEST_CASE("a changed deadline holds for calls that come after it and not for those in progress [G18]",
-          "[guard]") {
+TEST_CASE(
+    "a changed deadline holds for calls that come after it and not for those in progress [G18]",
+    "[guard]") {
   fixture f;
   auto guard = f.guard({.deadline = 5s});
   auto before = f.ask(guard);
@@ -65,8 +66,9 @@ TEST_CASE("a changed deadline holds for calls that come after it and not for tho
   CHECK(unbounded_call->count() == 0);
 }
 
-TEST_CASE("a call that began without retries is made once though they are switched on meanwhile [G18]",
-          "[guard]") {
+TEST_CASE(
+    "a call that began without retries is made once though they are switched on meanwhile [G18]",
+    "[guard]") {
   fixture f;
   auto guard = f.guard({});
   auto before = f.ask(guard);
@@ -83,7 +85,8 @@ TEST_CASE("a call that began without retries is made once though they are switch
   CHECK(f.stats(guard).calls.balanced());
 }
 
-TEST_CASE("retries that are switched off end with the attempt that is waited for [G18]", "[guard]") {
+TEST_CASE("retries that are switched off end with the attempt that is waited for [G18]",
+          "[guard]") {
   fixture f;
   auto guard = f.guard({.retry = tries(3)});
   auto call = f.ask(guard);
@@ -134,16 +137,13 @@ TEST_CASE("a guard can't be given another part and then nothing of the policy is
   fixture f;
   auto guard = f.guard({.deadline = 5s, .breaker = circuit_breaker_policy{}});
   const auto other = f.node->circuit_breaker("other");
-  const auto wrong = [&](const guard_policy& policy) {
-    return refusal([&] { f.change(policy); });
-  };
+  const auto wrong = [&](const guard_policy& policy) { return refusal([&] { f.change(policy); }); };
   CHECK_THAT(wrong({.deadline = 1s}), Catch::Contains("guard.breaker is another one"));
   CHECK_THAT(wrong({.deadline = 1s, .breaker = other}),
              Catch::Contains("guard.breaker is another one"));
-  CHECK_THAT(wrong({.deadline = 1s,
-                    .breaker = circuit_breaker_policy{},
-                    .bulkhead = bulkhead_policy{}}),
-             Catch::Contains("guard.bulkhead is another one"));
+  CHECK_THAT(
+      wrong({.deadline = 1s, .breaker = circuit_breaker_policy{}, .bulkhead = bulkhead_policy{}}),
+      Catch::Contains("guard.bulkhead is another one"));
   CHECK_THAT(wrong({.deadline = 0s, .breaker = circuit_breaker_policy{}}),
              Catch::Contains("guard.deadline"));
   CHECK_THAT(refusal([&] { f.change({}, "none"); }), Catch::Contains("nothing has that name"));

@@ -569,3 +569,15 @@ TEST_CASE("CAF's own keys are handed on and checked [D34]", "[bulwarkd]") {
   CHECK(holds(wrong, "caf.schedulr.policy: CAF has no such key"));
   CHECK(holds(wrong, "caf.openssl.key: say it in bulwark.tls"));
 }
+
+TEST_CASE("a file that ends in the midst of something is a mistake with its line [D34]",
+          "[bulwarkd]") {
+  for (const auto* whole :
+       {"", "a { b = [1, 2], c = \"}\" }", "# {\na = 1", "a = 'x{\"' # [", "a = \"\\\"{\""})
+    CHECK(find_unclosed(whole) == "");
+  CHECK(find_unclosed("a {\n b {\n }\n")
+        == "line 1: what is opened here is never closed, } is missing");
+  CHECK(find_unclosed("a = [1,\n2") == "line 1: what is opened here is never closed, ] is missing");
+  CHECK(find_unclosed("a {\n b = \"x }\n") == "line 2: the text that begins here has no end");
+  CHECK(find_unclosed("\"\\") == "line 1: the text that begins here has no end");
+}

@@ -1,0 +1,62 @@
+#pragma once
+
+#include <caf/settings.hpp>
+
+#include <nlohmann/json.hpp>
+
+#include <string>
+#include <vector>
+
+namespace bulwarkd {
+
+/// Sentences: a key's path, its value, the permitted range.
+using mistakes = std::vector<std::string>;
+
+/// A key whose value changed, or would; "": it wasn't there, or isn't any more.
+struct setting_change {
+  std::string path = {};
+  std::string from = {};
+  std::string to = {};
+};
+
+struct change_report {
+  mistakes wrong = {}; ///< Not empty: nothing was changed.
+  std::vector<setting_change> changes = {};
+};
+
+/// What a guard is made of, as its settings say: statistics don't tell whose parts a guard uses.
+struct guard_summary {
+  std::string name = {};
+  std::string target = {};   ///< A local target's name, or HOST:PORT/NAME.
+  std::string breaker = {};  ///< As the registry lists it; "": it has none.
+  std::string bulkhead = {}; ///< The same.
+};
+
+/// How a running node is steered. All members: from any thread, and they may block for some 100 ms.
+/// `who`: who wants it, for the journal. `only_show`: say what would change, and change nothing.
+class control {
+public:
+  virtual ~control() = default;
+
+  /// Reads the files again and puts in force what has changed in them.
+  virtual change_report reload(const std::string& who, bool only_show) = 0;
+
+  /// `fields`: some of the guard's keys, as in a file. A guard that doesn't exist is a mistake.
+  virtual change_report change_guard(const std::string& guard, const caf::settings& fields,
+                                     const std::string& who, bool only_show) = 0;
+
+  /// The guard's block in CAF's .conf syntax; "" where there is no such guard.
+  [[nodiscard]] virtual std::string guard_settings_text(const std::string& guard) const = 0;
+
+  /// {"deadline":"5s","retry":{"max-attempts":3,...}}: every key with the value in force.
+  [[nodiscard]] virtual nlohmann::json guard_settings_json(const std::string& guard) const = 0;
+
+  /// All guards, by name.
+  [[nodiscard]] virtual std::vector<guard_summary> guard_overview() const = 0;
+
+  /// `action`: force_open, disable, reset, close or metrics_only. False: there is no such breaker.
+  virtual bool operate_breaker(const std::string& name, const std::string& action,
+                               const std::string& who) = 0;
+};
+
+} // namespace bulwarkd
