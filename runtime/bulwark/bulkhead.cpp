@@ -71,8 +71,10 @@ void bulkhead::ask(holder_id holder, ticket_id ticket, const call_class& as) {
     effects_.refuse(holder, ticket, errc::shutting_down);
     return;
   }
-  if (queue_.empty())
+  if (queue_.empty()) {
     delay_.on_empty();
+    queue_.newest_first(false);
+  }
   if (free() > 0 && hands_on_) {
     hand_out({holder, ticket}); // the queue is empty: else nothing were free
     return;
@@ -81,7 +83,6 @@ void bulkhead::ask(holder_id holder, ticket_id ticket, const call_class& as) {
               {.importance = as.importance, .tenant = policy_.fair_by_tenant ? as.tenant : 0},
               now_);
   recall_all();
-  feel();
   refuse_overflow();
 }
 
@@ -93,9 +94,9 @@ void bulkhead::feel() {
 void bulkhead::on_samples(const latency_samples& samples) {
   if (!adaptive_)
     return;
-  feel();
   if (adaptive_->on_samples(samples, std::exchange(felt_, false), now_))
     set_limit(adaptive_->limit());
+  feel(); // whoever waits now waits in the next time, too
 }
 
 void bulkhead::withdraw(holder_id holder, ticket_id ticket) {
@@ -119,7 +120,6 @@ void bulkhead::on_recalled(holder_id holder, std::uint64_t round, std::uint32_t 
     answered(i->second);
   give_back(holder, returned);
   erase_if_empty(holder);
-  feel();
   refuse_overflow();
 }
 
@@ -157,7 +157,10 @@ void bulkhead::shut_down(bool finish_queue) {
 }
 
 void bulkhead::change_policy(const bulkhead_policy& policy) {
+  const auto knew_time = needs_time();
   policy_ = policy;
+  if (!knew_time)
+    queue_.restart_waits(now_); // nobody has said when they came
   adapt_to_policy();
   set_limit(limit_);
 }
@@ -247,6 +250,7 @@ void bulkhead::refuse_newest(std::uint32_t count, errc why) {
 }
 
 void bulkhead::refuse_overflow() {
+  feel();
   if (settled() && queue_.size() > policy_.queue_size)
     refuse_newest(queued() - policy_.queue_size, errc::bulkhead_full);
 }

@@ -32,8 +32,8 @@
 /// The limit is max_workers, or with `adaptive` what is found to be good, and then never more.
 ///
 /// The queue is one for all holders: the important first, then first in, first out; with
-/// fair_by_tenant tenants in turn. See fair_queue.hpp, and queue_delay.hpp for `shed`. How long a call may wait is the holder's
-/// business: it withdraws. A withdrawal and a grant may cross; then the holder gives the permit
+/// fair_by_tenant tenants in turn. See fair_queue.hpp, and queue_delay.hpp for `shed`. How long a
+/// call may wait is the holder's business: it withdraws. A withdrawal and a grant may cross; then the holder gives the permit
 /// back. (A waiter whose timeout destroys a permit: failsafe #393, Hystrix #1319, resilience4j
 /// #332.)
 ///
@@ -54,7 +54,8 @@ struct bulkhead_policy {
   std::optional<timespan> queue_timeout = std::nullopt;
   /// The limit finds itself, between its floor and max_workers.
   std::optional<adaptive_limit_policy> adaptive = std::nullopt;
-  /// Whoever has waited too long is turned away when the queue doesn't empty.
+  /// Whoever has waited too long is turned away when the queue doesn't empty. For calls that wait
+  /// when it is switched on the wait begins then, unless `adaptive` was on.
   std::optional<queue_delay_policy> shed = std::nullopt;
   /// Tenants that wait are served in turn, and whoever has most waiting is refused first.
   bool fair_by_tenant = false;
@@ -94,7 +95,8 @@ public:
   bulkhead(const bulkhead&) = delete;
   bulkhead& operator=(const bulkhead&) = delete;
 
-  /// Whether advance() has to be called before everything else that happens.
+  /// Whether advance() has to be called before everything else that happens; before change_policy()
+  /// in any case.
   [[nodiscard]] bool needs_time() const noexcept { return policy_.shed || policy_.adaptive; }
   void advance(instant now) noexcept { now_ = now; }
 

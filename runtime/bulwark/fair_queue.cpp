@@ -95,6 +95,11 @@ void fair_queue::erase_all_of(holder_id holder) noexcept {
   }
 }
 
+void fair_queue::restart_waits(instant now) noexcept {
+  for (auto& [who, waiting] : places_)
+    waiting.since = now;
+}
+
 /// Out of its line, and the line out of the turns if it was the last there.
 void fair_queue::take_out(place& gone) noexcept {
   auto& home = *gone.home;

@@ -77,6 +77,8 @@ public:
   bool erase(const waiter& who) noexcept;
   /// All of one holder. Complexity: O(size).
   void erase_all_of(holder_id holder) noexcept;
+  /// As if all who wait had come now. Complexity: O(size).
+  void restart_waits(instant now) noexcept;
 
   /// Calls f(waiter) for each, in the order of their turns, and is empty afterwards.
   template <class F>

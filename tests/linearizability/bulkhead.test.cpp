@@ -101,7 +101,7 @@ public:
 
   friend bool operator<(const modelled_bulkhead& a, const modelled_bulkhead& b) {
     const auto all = [](const modelled_bulkhead& of) {
-      return std::tie(of.line_.line, of.line_.out, of.line_.unanswered, of.line_.keepers);
+      return std::tie(of.line_.line.all, of.line_.out, of.line_.unanswered, of.line_.keepers);
     };
     if (all(a) != all(b))
       return all(a) < all(b);
@@ -144,7 +144,7 @@ private:
         use.what);
     if (wrong_ == flaw::last_in_first_out && std::holds_alternative<ask>(use.what)
         && line_.line.size() > 1)
-      std::rotate(line_.line.begin(), line_.line.end() - 1, line_.line.end());
+      std::rotate(line_.line.all.begin(), line_.line.all.end() - 1, line_.line.all.end());
     return true;
   }
 

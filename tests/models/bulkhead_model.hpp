@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <ostream>
 #include <set>
@@ -16,8 +17,9 @@
 /// @file The bulkhead among many holders, on random histories.
 ///
 /// Holders begin and end calls, give up waiting, and are lost, while messages between them and the
-/// bulkhead are under way in both directions for as long as chance wants. Two things are checked
-/// after each step. What the bulkhead does is what a plain waiting line does, written without
+/// bulkhead are under way in both directions for as long as chance wants. Policies change, time goes
+/// by, and calls have an importance and a tenant; the limit may find itself, and a queue that stands
+/// may shed. Two things are checked after each step. What the bulkhead does is what a plain waiting line does, written without
 /// regard to cost. And every permit is somewhere: free, in use, unused with a holder, or in a
 /// message that is under way.
 
@@ -39,6 +41,8 @@ enum class action {
   lose,
   recall_all,
   change_policy,
+  let_time_pass,
+  tell_samples,
   shut_down
 };
 
@@ -64,6 +68,10 @@ inline const char* name_of(action what) {
     return "recall_all";
   case action::change_policy:
     return "change_policy";
+  case action::let_time_pass:
+    return "let_time_pass";
+  case action::tell_samples:
+    return "tell_samples";
   case action::shut_down:
     return "shut_down";
   }
@@ -80,21 +88,71 @@ inline std::ostream& operator<<(std::ostream& out, const command& each) {
   return out << fmt::format("{}({}, {})", name_of(each.what), each.who, each.choice);
 }
 
-inline bulkhead_policy policy_of(int choice) {
-  return {.max_workers = 1 + static_cast<std::uint32_t>(choice % 7),
-          .queue_size = static_cast<std::uint32_t>(choice / 7 % 5)};
+// Each history has some of them.
+struct feature {
+  static constexpr int shedding = 1;
+  static constexpr int adaptive = 2;
+  static constexpr int tenants = 4;
+  static constexpr int importance = 8;
+  static constexpr int all = 16;
+};
+
+inline constexpr int policy_choices = 7 * 5 * 6;
+
+// Where a policy changes it may also lose what the history has, and have it again.
+inline bulkhead_policy policy_of(int features, int choice) {
+  using std::chrono::milliseconds;
+  bulkhead_policy result{.max_workers = 1 + static_cast<std::uint32_t>(choice % 7),
+                         .queue_size = static_cast<std::uint32_t>(choice / 7 % 5)};
+  const auto rest = choice / 35;
+  if ((features & feature::shedding) != 0 && rest % 6 != 5)
+    result.shed = queue_delay_policy{.target = milliseconds{rest % 2 == 0 ? 1 : 8},
+                                     .interval = milliseconds{rest % 3 == 0 ? 1 : 4},
+                                     .newest_first = choice % 2 == 0};
+  if ((features & feature::adaptive) != 0 && rest % 6 != 4)
+    result.adaptive = adaptive_limit_policy{
+        .algorithm = rest % 2 == 0 ? limit_algorithm::aimd : limit_algorithm::gradient,
+        .floor = std::min(1 + static_cast<std::uint32_t>(rest), result.max_workers),
+        .initial = 1 + static_cast<std::uint32_t>(choice % 5),
+        .decrease = 0.5,
+        .latency_limit = milliseconds{10},
+        .window = milliseconds{1}};
+  result.fair_by_tenant = (features & feature::tenants) != 0 && rest % 6 != 3;
+  return result;
+}
+
+inline call_class class_of(int features, int choice) {
+  call_class result;
+  if ((features & feature::importance) != 0)
+    result.importance = static_cast<criticality>(choice % criticality_count);
+  if ((features & feature::tenants) != 0)
+    result.tenant = static_cast<std::uint64_t>(choice / 3 % 4);
+  return result;
+}
+
+inline latency_samples samples_of(instant now, int choice) {
+  const auto count = static_cast<std::uint32_t>(choice % 23);
+  const auto each = std::chrono::milliseconds{1 + choice % 17};
+  return {.first = now - std::chrono::milliseconds{choice % 3},
+          .count = count,
+          .total = count * each,
+          .squares = count * std::pow(double(timespan{each}.count()), 2),
+          .dropped = choice % 13 == 0 ? 5U : 0U};
 }
 
 struct history {
   int holders;
+  int features;
   int policy;
   std::vector<command> commands;
 };
 
 inline std::ostream& operator<<(std::ostream& out, const history& all) {
-  const auto policy = policy_of(all.policy);
-  out << fmt::format("\n{} holders, max_workers {}, queue_size {}:", all.holders,
-                     policy.max_workers, policy.queue_size);
+  const auto policy = policy_of(all.features, all.policy);
+  out << fmt::format("\n{} holders, features {}, max_workers {}, queue_size {}{}{}{}:", all.holders,
+                     all.features, policy.max_workers, policy.queue_size,
+                     policy.shed ? ", shed" : "", policy.adaptive ? ", adaptive" : "",
+                     policy.fair_by_tenant ? ", fair_by_tenant" : "");
   for (const auto& each : all.commands)
     out << "\n  " << each;
   return out;
@@ -111,16 +169,24 @@ struct coverage {
   std::uint64_t crossed = 0; // a withdrawal and a grant
   std::uint64_t recalls = 0;
   std::uint64_t overdrawn = 0; // steps with more waiting than queue_size, a recall being under way
-  std::uint64_t shrunk = 0;    // steps with more out than a lowered max_workers
+  std::uint64_t shrunk = 0;    // steps with more out than a lowered limit
   std::uint64_t queued_at_rest = 0;
+  std::uint64_t shed = 0;
+  std::uint64_t newest_first = 0;   // steps with a line in that order
+  std::uint64_t tenants = 0;        // steps with several waiting
+  std::uint64_t importances = 0;    // the same
+  std::uint64_t limits_changed = 0; // by themselves
 };
 
 class comparison final : bulkhead_effects {
 public:
   comparison(const history& all, coverage& met)
-      : bulkhead_(policy_of(all.policy), *this),
-        line_{policy_of(all.policy), {}, {}, {}, {}, {}, {}, {}},
+      : features_(all.features),
+        bulkhead_(policy_of(all.features, all.policy), *this),
+        line_{.policy = policy_of(all.features, all.policy)},
         met_(met) {
+    line_.take_policy(line_.policy);
+    line_.real = &decided_;
     for (auto i = 0; i < all.holders; ++i)
       holders_.push_back({.id = ++last_id_});
   }
@@ -151,8 +217,11 @@ public:
   }
 
 private:
+  int features_;
   bulkhead bulkhead_;
   waiting_line line_;
+  instant now_{};
+  std::uint64_t shed_ = 0;
   std::vector<holder> holders_;
   holder_id last_id_ = 0;
   std::vector<decision> decided_;
@@ -170,7 +239,9 @@ private:
     met_.closing += why == errc::shutting_down ? 1 : 0;
     decided_.push_back({to, refusal{ticket, why}});
     find(to).coming.push_back(refusal{ticket, why});
-    if (why == errc::bulkhead_full)
+    if (std::exchange(shed_, bulkhead_.shed()) != shed_)
+      ++met_.shed;
+    else if (why == errc::bulkhead_full)
       check_nothing_unused();
   }
 
@@ -188,6 +259,12 @@ private:
   }
 
   void perform(const command& next);
+  // As whoever owns a bulkhead has to.
+  void tell_time() {
+    line_.now = now_;
+    if (bulkhead_.needs_time())
+      bulkhead_.advance(now_);
+  }
   void reach_owner(holder& from);
   void reach_holder(holder& to);
   void reach_all();
@@ -200,9 +277,10 @@ private:
 
 inline void comparison::perform(const command& next) {
   auto& one = holders_[static_cast<std::size_t>(next.who) % holders_.size()];
+  tell_time();
   switch (next.what) {
   case action::begin_call:
-    return one.begin_call();
+    return one.begin_call(class_of(features_, next.choice));
   case action::end_call:
     return one.end_call();
   case action::give_up:
@@ -222,9 +300,16 @@ inline void comparison::perform(const command& next) {
     bulkhead_.recall_all();
     return line_.call_back();
   case action::change_policy:
-    bulkhead_.change_policy(policy_of(next.choice));
-    line_.policy = policy_of(next.choice);
-    return line_.follow();
+    bulkhead_.advance(now_);
+    bulkhead_.change_policy(policy_of(features_, next.choice));
+    return line_.take_policy(policy_of(features_, next.choice));
+  case action::let_time_pass:
+    now_ += std::chrono::microseconds{500} * (next.choice % 20);
+    return;
+  case action::tell_samples:
+    bulkhead_.on_samples(samples_of(now_, next.choice));
+    met_.limits_changed += bulkhead_.limit() == line_.limit() ? 0 : 1;
+    return line_.on_samples(samples_of(now_, next.choice));
   case action::shut_down:
     bulkhead_.shut_down(next.choice % 2 == 0);
     return line_.shut_down(next.choice % 2 == 0);
@@ -237,7 +322,7 @@ inline void comparison::reach_owner(holder& from) {
   const auto next = from.sent.front();
   from.sent.pop_front();
   if (const auto* asked = std::get_if<ask>(&next))
-    bulkhead_.ask(from.id, asked->ticket);
+    bulkhead_.ask(from.id, asked->ticket, asked->as);
   else if (const auto* gone = std::get_if<withdrawal>(&next))
     bulkhead_.withdraw(from.id, gone->ticket);
   else if (const auto* home = std::get_if<return_home>(&next))
@@ -285,6 +370,10 @@ inline void comparison::check() {
   compare();
   const auto& policy = bulkhead_.policy();
   MUST(bulkhead_.queued() == line_.line.size());
+  MUST(bulkhead_.limit() == line_.limit());
+  MUST(bulkhead_.limit() <= policy.max_workers);
+  MUST((!policy.adaptive || bulkhead_.limit() >= policy.adaptive->floor));
+  MUST(bulkhead_.shed() == line_.shed);
   MUST(bulkhead_.settled() == line_.settled());
   MUST(bulkhead_.leased() == line_.leased());
   MUST(bulkhead_.free() == line_.free());
@@ -298,13 +387,22 @@ inline void comparison::check() {
     in_use += each.in_use;
   }
   MUST(bulkhead_.leased() == all);
-  const auto excess = all > policy.max_workers ? all - policy.max_workers : 0;
-  MUST(all + bulkhead_.free() == policy.max_workers + excess);
-  MUST(in_use <= policy.max_workers + excess);
+  const auto excess = all > bulkhead_.limit() ? all - bulkhead_.limit() : 0;
+  MUST(all + bulkhead_.free() == bulkhead_.limit() + excess);
+  MUST(in_use <= bulkhead_.limit() + excess);
   MUST((bulkhead_.queued() == 0 || bulkhead_.free() == 0));
   MUST((bulkhead_.queued() <= policy.queue_size || !bulkhead_.settled()));
   met_.overdrawn += bulkhead_.queued() > policy.queue_size ? 1 : 0;
   met_.shrunk += excess > 0 ? 1 : 0;
+  met_.newest_first += line_.line.newest_first ? 1 : 0;
+  std::size_t importances = 0;
+  auto tenants = false;
+  for (const auto& [importance, turns] : line_.line.turns) {
+    importances += turns.empty() ? 0 : 1;
+    tenants = tenants || turns.size() > 1;
+  }
+  met_.importances += importances > 1 ? 1 : 0;
+  met_.tenants += tenants ? 1 : 0;
 }
 
 // Who is refused because all is full is right.
@@ -329,7 +427,7 @@ inline void comparison::check_at_rest() {
   MUST(bulkhead_.settled());
   MUST(bulkhead_.queued() == waiting);
   MUST(bulkhead_.queued() <= bulkhead_.policy().queue_size);
-  MUST((waiting == 0 || in_use >= bulkhead_.policy().max_workers));
+  MUST((waiting == 0 || in_use >= bulkhead_.limit()));
   met_.queued_at_rest += waiting > 0 ? 1 : 0;
 }
 

@@ -23,21 +23,25 @@ rc::Gen<command> any_command() {
                                                       {6, action::reach_all},
                                                       {4, action::lose},
                                                       {4, action::recall_all},
-                                                      {3, action::change_policy},
+                                                      {6, action::change_policy},
+                                                      {60, action::let_time_pass},
+                                                      {25, action::tell_samples},
                                                       {1, action::shut_down}});
-  return rc::gen::construct<command>(what, rc::gen::inRange(0, 60), rc::gen::inRange(0, 35));
+  return rc::gen::construct<command>(what, rc::gen::inRange(0, 60),
+                                     rc::gen::inRange(0, policy_choices));
 }
 
 rc::Gen<history> any_history() {
   return rc::gen::construct<history>(
-      rc::gen::element(1, 2, 3, 5, 12), rc::gen::inRange(0, 35),
+      rc::gen::element(1, 2, 3, 5, 12), rc::gen::inRange(0, feature::all),
+      rc::gen::inRange(0, policy_choices),
       rc::gen::scale(4.0, rc::gen::container<std::vector<command>>(any_command())));
 }
 
 } // namespace
 
 TEST_CASE("in every history permits are kept count of and who waits is served in order [B1] [B2] "
-          "[B8] [B10] [K2] [K3]",
+          "[B8] [B10] [B13] [B16] [B17] [B18] [K2] [K3]",
           "[bulkhead]") {
   coverage met;
   // Many histories a case, none very long: what fails shrinks to one of them, soon.
@@ -58,5 +62,10 @@ TEST_CASE("in every history permits are kept count of and who waits is served in
     CHECK(met.overdrawn >= 500);
     CHECK(met.shrunk >= 500);
     CHECK(met.queued_at_rest >= 100);
+    CHECK(met.shed >= 200);
+    CHECK(met.newest_first >= 50);
+    CHECK(met.tenants >= 5'000);
+    CHECK(met.importances >= 5'000);
+    CHECK(met.limits_changed >= 100);
   }
 }

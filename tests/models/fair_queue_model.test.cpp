@@ -1,5 +1,4 @@
-#include "bulwark/fair_queue.hpp"
-
+#include "models/plain_queue.hpp"
 #include "support/catch.hpp"
 
 #include <fmt/format.h>
@@ -8,14 +7,13 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
-#include <map>
 #include <ostream>
 #include <vector>
 
-// The fair queue on random histories, beside a list in which who is next, and who has to go, is
-// looked for from the beginning each time.
+// The fair queue on random histories, beside a plain list.
 
 using namespace bulwark;
+using namespace bulwark_tests;
 
 namespace {
 
@@ -33,78 +31,6 @@ std::ostream& operator<<(std::ostream& out, const command& x) {
   return out << fmt::format("\n  {}({}, {}, {})", names.at(static_cast<std::size_t>(x.what)),
                             x.importance, x.tenant, x.choice);
 }
-
-struct waiting {
-  waiter who;
-  int importance;
-  std::uint64_t tenant;
-  instant since;
-};
-
-struct plain_queue {
-  std::vector<waiting> all;                        // as they came
-  std::map<int, std::vector<std::uint64_t>> turns; // tenants by importance, next first
-  bool newest_first = false;
-
-  auto lines(int importance) const {
-    std::map<std::uint64_t, std::vector<std::size_t>> result;
-    for (std::size_t i = 0; i < all.size(); ++i)
-      if (all[i].importance == importance)
-        result[all[i].tenant].push_back(i);
-    return result;
-  }
-
-  void push(const waiting& one) {
-    all.push_back(one);
-    auto& order = turns[one.importance];
-    if (std::find(order.begin(), order.end(), one.tenant) == order.end())
-      order.push_back(one.tenant);
-  }
-
-  void remove(std::size_t at) {
-    const auto gone = all[at];
-    all.erase(all.begin() + static_cast<std::ptrdiff_t>(at));
-    if (!lines(gone.importance).contains(gone.tenant))
-      std::erase(turns[gone.importance], gone.tenant);
-  }
-
-  std::vector<std::size_t> turn() const {
-    for (const auto& [importance, order] : turns)
-      if (!order.empty())
-        return lines(importance).at(order.front());
-    return {};
-  }
-
-  std::size_t next() const { return newest_first ? turn().back() : turn().front(); }
-
-  void pop() {
-    const auto at = next();
-    auto& order = turns[all[at].importance];
-    std::rotate(order.begin(), order.begin() + 1, order.end());
-    remove(at);
-  }
-
-  // Those that may have to go: of tenants that have as many waiting it may be any.
-  std::vector<std::size_t> last() const {
-    auto least = 0;
-    for (const auto& each : all)
-      least = std::max(least, each.importance);
-    std::size_t longest = 0;
-    for (const auto& [tenant, line] : lines(least))
-      longest = std::max(longest, line.size());
-    std::vector<std::size_t> result;
-    for (const auto& [tenant, line] : lines(least))
-      if (line.size() == longest)
-        result.push_back(line.back());
-    return result;
-  }
-
-  std::size_t find(const waiter& who) const {
-    const auto i =
-        std::find_if(all.begin(), all.end(), [&](const waiting& each) { return each.who == who; });
-    return static_cast<std::size_t>(i - all.begin());
-  }
-};
 
 rc::Gen<command> any_command() {
   return rc::gen::construct<command>(rc::gen::weightedElement<action>({{50, action::push},
@@ -137,14 +63,13 @@ TEST_CASE("in every history the fair queue serves the important first and tenant
            *rc::gen::scale(5.0, rc::gen::container<std::vector<command>>(any_command()))) {
         now += std::chrono::milliseconds{1};
         if (each.what == action::push) {
-          const waiting one{.who = {.holder = 1 + static_cast<holder_id>(each.choice % 3),
-                                    .ticket = ++last_ticket},
-                            .importance = each.importance % importances,
-                            .tenant = static_cast<std::uint64_t>(each.tenant % tenants),
-                            .since = now};
-          queue.push(one.who,
-                     {.importance = static_cast<criticality>(one.importance), .tenant = one.tenant},
-                     now);
+          const waiting_call one{.who = {.holder = 1 + static_cast<holder_id>(each.choice % 3),
+                                         .ticket = ++last_ticket},
+                                 .importance =
+                                     static_cast<criticality>(each.importance % importances),
+                                 .tenant = static_cast<std::uint64_t>(each.tenant % tenants),
+                                 .since = now};
+          queue.push(one.who, {.importance = one.importance, .tenant = one.tenant}, now);
           plain.push(one);
         } else if (each.what == action::turn_around) {
           plain.newest_first = each.choice % 2 == 0;
@@ -152,9 +77,7 @@ TEST_CASE("in every history the fair queue serves the important first and tenant
         } else if (each.what == action::lose) {
           const auto holder = 1 + static_cast<holder_id>(each.choice % 3);
           queue.erase_all_of(holder);
-          for (auto i = plain.all.size(); i-- > 0;)
-            if (plain.all[i].who.holder == holder)
-              plain.remove(i);
+          plain.remove_all_of(holder);
         } else if (plain.all.empty()) {
           continue;
         } else if (each.what == action::pop) {

@@ -17,12 +17,13 @@ using tickets = std::vector<ticket_id>;
 struct recorder final : bulkhead_effects {
   tickets granted;
   tickets refused;
+  errc why = errc::bulkhead_full;
 
   void grant(holder_id, ticket_id ticket, std::uint32_t, bool) override {
     granted.push_back(ticket);
   }
-  void refuse(holder_id, ticket_id ticket, errc why) override {
-    CHECK(why == errc::bulkhead_full);
+  void refuse(holder_id, ticket_id ticket, errc reason) override {
+    CHECK(reason == why);
     refused.push_back(ticket);
   }
   void recall(holder_id, std::uint64_t) override {}
@@ -178,6 +179,81 @@ TEST_CASE("with adaptive the limit follows what calls take, up to max_workers [B
   CHECK(core.limit() == 2);
   CHECK(core.leased() == 30); // what is out comes home in its time
   CHECK(core.free() == 0);
+}
+
+TEST_CASE("a queue that has emptied after it stood is in its order again [B18]", "[bulkhead]") {
+  busy all{{.queue_size = 100,
+            .shed = queue_delay_policy{.target = 5ms, .interval = 50ms, .newest_first = true}}};
+  instant now{};
+  for (ticket_id ticket = 1; ticket <= 100; ++ticket) {
+    now += 1ms;
+    all.core.advance(now);
+    all.core.ask(1, ticket);
+    if (ticket % 2 == 0)
+      all.core.give_back(1, 1);
+  }
+  REQUIRE(all.core.shed() > 0);
+  all.served_one_by_one();
+  all.said.refused.clear();
+  for (ticket_id ticket = 101; ticket <= 103; ++ticket)
+    all.core.ask(1, ticket);
+  all.said.why = errc::shutting_down;
+  all.core.shut_down(false);
+  CHECK(all.said.refused == tickets{101, 102, 103});
+}
+
+TEST_CASE("calls that wait when shedding is switched on wait from then on [B18]", "[bulkhead]") {
+  bulkhead_policy policy{.max_workers = 1, .queue_size = 100};
+  busy all{policy};
+  all.core.advance(instant{1h});
+  for (ticket_id ticket = 1; ticket <= 3; ++ticket)
+    all.core.ask(1, ticket);
+  policy.shed = queue_delay_policy{.target = 1s, .interval = 1ms};
+  all.core.advance(instant{2h});
+  all.core.change_policy(policy);
+  all.core.give_back(1, 1);
+  all.core.advance(instant{2h + 500ms});
+  all.core.give_back(1, 1);
+  CHECK(all.core.shed() == 0);
+  CHECK(all.said.granted == tickets{1, 2});
+}
+
+TEST_CASE("a limit was felt by whoever waits for it whenever it is asked for [B13]", "[bulkhead]") {
+  recorder said;
+  bulkhead core{
+      {.max_workers = 30,
+       .queue_size = 2,
+       .adaptive =
+           adaptive_limit_policy{.algorithm = limit_algorithm::aimd, .floor = 1, .initial = 2}},
+      said};
+  instant now{};
+  const auto round = [&] {
+    now += 1s;
+    core.advance(now);
+    core.on_samples({.first = now, .count = 20, .total = 20ms});
+    return core.limit();
+  };
+  SECTION("who waited at the last samples, but no longer at these") {
+    core.lease_extras(false);
+    for (ticket_id ticket = 1; ticket <= 4; ++ticket)
+      core.ask(1, ticket);
+    CHECK(round() == 3); // serves the one, and the other waits on
+    core.withdraw(1, 4);
+    CHECK(round() == 4);
+  }
+  SECTION("who is refused because the last recall needs no answer") {
+    core.ask(1, 1); // and has another permit
+    core.ask(2, 1);
+    core.ask(2, 2);
+    core.ask(2, 3);
+    CHECK(said.refused.empty());
+    core.on_samples({}); // asks what has been felt until now
+    core.lose(1);
+    CHECK(said.refused.empty()); // two permits have come home
+    CHECK(core.queued() == 1);
+    core.withdraw(2, 3);
+    CHECK(round() == 3);
+  }
 }
 
 TEST_CASE("what is out of range in a bulkhead's parts is named [B13] [B18]", "[bulkhead]") {
