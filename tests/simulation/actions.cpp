@@ -28,6 +28,35 @@ bulkhead_policy any_bulkhead(timespan tempo, random_stream& chance) {
   return result;
 }
 
+// By a chance of its own, as budgets.
+void add_queue_rules(bulkhead_policy& policy, const plan& with, random_stream chance) {
+  chance = random_stream{~chance.next()};
+  const auto tempo = with.tempo;
+  if (with.has(feature::shedding) && happens(chance, 0.7))
+    policy.shed =
+        queue_delay_policy{.target = times(tempo, 0.05, 2, chance),
+                           .interval = at_least_a_millisecond(times(tempo, 0.1, 10, chance)),
+                           .newest_first = happens(chance, 0.5)};
+  if (with.has(feature::adaptive_limits) && happens(chance, 0.7)) {
+    policy.adaptive = adaptive_limit_policy{
+        .algorithm = happens(chance, 0.5) ? limit_algorithm::gradient : limit_algorithm::aimd,
+        .floor = 1 + any(chance, policy.max_workers),
+        .initial = 1 + any(chance, 10),
+        .decrease = 0.4 + 0.5 * chance.unit(),
+        .window = at_least_a_millisecond(times(tempo, 0.1, 5, chance)),
+        .remeasure = std::max(times(tempo, 5, 50, chance), timespan{1s})};
+    if (happens(chance, 0.5))
+      policy.adaptive->latency_limit = times(tempo, 0.3, 3, chance);
+  }
+  policy.fair_by_tenant = with.has(feature::tenants) && happens(chance, 0.7);
+}
+
+bulkhead_policy any_own_bulkhead(const plan& with, random_stream& chance) {
+  auto result = any_bulkhead(with.tempo, chance);
+  add_queue_rules(result, with, chance);
+  return result;
+}
+
 circuit_breaker_limits any_circuit(timespan tempo, random_stream& chance) {
   circuit_breaker_limits result{.failure_threshold = 1 + any(chance, 4),
                                 .success_threshold = 1 + any(chance, 3),
@@ -202,7 +231,12 @@ void world::call(process& p, random_stream& chance) {
     options.remaining = happens(chance, 0.2) ? timespan{0} : times(with.tempo, 0.1, 10, chance);
   options.keeps_worker =
       with.has(feature::functions) && g.settings.target < 2 && happens(chance, 0.3);
-  g.begin_call(options, {});
+  call_class as;
+  if (with.has(feature::importances))
+    as.importance = static_cast<criticality>(any(chance, criticality_count));
+  if (with.has(feature::tenants))
+    as.tenant = any(chance, 4);
+  g.begin_call(options, {}, as);
 }
 
 void world::cancel(process& p, random_stream& chance) {
@@ -305,7 +339,7 @@ void world::change_breaker(process& p, random_stream& chance) {
 }
 
 void world::change_bulkhead(process& p, random_stream& chance) {
-  const auto policy = any_bulkhead(with.tempo, chance);
+  auto policy = any_bulkhead(with.tempo, chance);
   say(p, "{} becomes {}, {} may wait", p.owner ? "a limit" : "its limit", policy.max_workers,
       policy.queue_size);
   if (p.owner && happens(chance, 0.5)) {
@@ -315,12 +349,14 @@ void world::change_bulkhead(process& p, random_stream& chance) {
     p.owner->after_bulkhead();
     return;
   }
+  add_queue_rules(policy, with, chance);
   auto& part = *p.bulkheads[0];
-  part.core.change_policy(policy);
+  part.change_policy(policy);
   for (auto& each : p.guards)
     if (each->bulkhead == &part)
       p.post(part.me(), each->me(), [to = each.get(), policy] {
         to->settings.limits.queue_timeout = policy.queue_timeout;
+        to->settings.limits.tells_samples = policy.adaptive.has_value();
       });
   part.after_event();
 }

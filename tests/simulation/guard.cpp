@@ -32,14 +32,17 @@ guard::guard(process& p, std::uint32_t i, holder_id h, const guard_settings& wit
     hedge.emplace(*settings.hedge, p.now());
     settings.limits.hedge = &*hedge;
   }
-  if (bulkhead)
+  if (bulkhead) {
     settings.limits.queue_timeout = bulkhead->share ? bulkhead->share->policy().queue_timeout
                                                     : bulkhead->core.policy().queue_timeout;
+    settings.limits.tells_samples = bulkhead->core.policy().adaptive.has_value();
+  }
 }
 
 // -- what comes in ------------------------------------------------------------------------
 
-void guard::begin_call(const supervisor::call_options& options, const caller& from) {
+void guard::begin_call(const supervisor::call_options& options, const caller& from,
+                       const call_class& as) {
   const auto slot = core.open();
   if (slot >= calls.size())
     calls.resize(slot + 1);
@@ -57,7 +60,8 @@ void guard::begin_call(const supervisor::call_options& options, const caller& fr
        .started = now,
        .deadline = deadline ? saturating_add(now, *deadline) : end_of_time,
        .slept_before = home.slept,
-       .from = from};
+       .from = from,
+       .as = as};
   ++live;
   home.all.say(home, "guard {}: call {} begins{}{}", id, c.number,
                deadline ? ", deadline " + to_text(*deadline) : std::string{},
@@ -162,6 +166,7 @@ void guard::tell_bulkhead(F f) {
   home.post(me(), bulkhead->me(), [to = bulkhead, f] {
     if (to->ended)
       return;
+    to->tell_time();
     f(*to);
     to->after_event();
   });
@@ -172,7 +177,7 @@ void guard::ask_permit(attempt_id attempt) {
   const auto wait = settings.limits.queue_timeout;
   if (c.wait_ends == end_of_time) // asked for anew, it waits no longer
     c.wait_ends = wait ? saturating_add(home.now(), *wait) : end_of_time;
-  tell_bulkhead([from = id, attempt](bulkhead_part& b) { b.ask(from, attempt); });
+  tell_bulkhead([from = id, attempt, as = c.as](bulkhead_part& b) { b.ask(from, attempt, as); });
 }
 
 void guard::withdraw(attempt_id attempt) {
@@ -181,6 +186,10 @@ void guard::withdraw(attempt_id attempt) {
 
 void guard::return_permits(std::uint32_t count) {
   tell_bulkhead([from = id, count](bulkhead_part& b) { b.core.give_back(from, count); });
+}
+
+void guard::tell_samples(const latency_samples& samples) {
+  tell_bulkhead([samples](bulkhead_part& b) { b.core.on_samples(samples); });
 }
 
 void guard::start_attempt(attempt_id attempt) {

@@ -7,37 +7,63 @@ namespace bulwark_simulation {
 // -- a bulkhead -----------------------------------------------------------------------------
 
 bulkhead_part::bulkhead_part(process& p, std::uint32_t i, const bulkhead_policy& policy)
-    : home(p), index(i), core(policy, *this) {
+    : home(p),
+      index(i),
+      core(policy, *this, stream_of(p.all.with.seed, p.incarnation, 200).next()) {
   if (index == 1)
     share.emplace(core, view, static_cast<bulkhead_share_effects&>(*this), p.all.when_lost,
                   p.now());
 }
 
-void bulkhead_part::ask(holder_id holder, attempt_id attempt) {
-  waiting.emplace_back(holder, ticket_of(attempt));
-  core.ask(holder, ticket_of(attempt));
+void bulkhead_part::tell_time() {
+  if (core.needs_time())
+    core.advance(home.now());
+}
+
+void bulkhead_part::ask(holder_id holder, attempt_id attempt, const call_class& as) {
+  waiting.push({.who = {holder, ticket_of(attempt)},
+                .importance = as.importance,
+                .tenant = core.policy().fair_by_tenant ? as.tenant : 0,
+                .since = home.now()});
+  core.ask(holder, ticket_of(attempt), as);
 }
 
 void bulkhead_part::withdraw(holder_id holder, attempt_id attempt) {
-  std::erase(waiting, std::pair{holder, ticket_of(attempt)});
+  if (const auto place = waiting.find({holder, ticket_of(attempt)}); place < waiting.size())
+    waiting.remove(place);
   core.withdraw(holder, ticket_of(attempt));
 }
 
+void bulkhead_part::change_policy(const bulkhead_policy& policy) {
+  if (!core.needs_time()) // whoever waits for it waits from now on
+    for (auto& each : waiting.all)
+      each.since = home.now();
+  core.advance(home.now());
+  core.change_policy(policy);
+}
+
 void bulkhead_part::lose(holder_id holder) {
-  std::erase_if(waiting, [&](const auto& each) { return each.first == holder; });
+  tell_time();
+  waiting.remove_all_of(holder);
   core.lose(holder);
   after_event();
 }
 
 void bulkhead_part::grant(holder_id holder, ticket_id ticket, std::uint32_t extra, bool keep) {
-  if (waiting.empty() || waiting.front() != std::pair{holder, ticket})
+  const auto& policy = core.policy();
+  const auto line = waiting.turn();
+  const auto place = waiting.find({holder, ticket});
+  const auto is_first = !line.empty() && place == line.front();
+  const auto is_last = !line.empty() && place == line.back();
+  if (!is_first && !(is_last && policy.shed && policy.shed->newest_first))
     home.all.violated("a bulkhead's queue is not in order", "node {}: guard {} went past",
                       home.index, holder);
-  else
-    waiting.pop_front();
-  if (core.leased() > core.policy().max_workers)
+  waiting.newest_first = !is_first;
+  if (!waiting.empty())
+    waiting.pop();
+  if (core.leased() > core.limit())
     home.all.violated("a bulkhead has leased more than its limit", "node {}: {} of {}", home.index,
-                      core.leased(), core.policy().max_workers);
+                      core.leased(), core.limit());
   // What was given before there was a lease is the owner's to hear of, and not to forbid.
   const auto alone = share && share->state() != bulkhead_share::mode::leased;
   if (auto* to = home.find(holder))
@@ -51,10 +77,20 @@ void bulkhead_part::grant(holder_id holder, ticket_id ticket, std::uint32_t extr
 }
 
 void bulkhead_part::refuse(holder_id holder, ticket_id ticket, errc why) {
-  if (why == errc::bulkhead_full
-      && (waiting.empty() || waiting.back() != std::pair{holder, ticket}))
-    home.all.violated("not the newest is refused", "node {}: guard {}", home.index, holder);
-  std::erase(waiting, std::pair{holder, ticket});
+  const auto place = waiting.find({holder, ticket});
+  if (std::exchange(shed, core.shed()) != shed) {
+    const auto line = waiting.turn();
+    if (line.empty() || place != line.front()
+        || home.now() - waiting.all[place].since <= core.policy().shed->target)
+      home.all.violated("a call is shed that has not waited too long", "node {}: guard {}",
+                        home.index, holder);
+  } else if (why == errc::bulkhead_full) {
+    const auto may_go = waiting.last();
+    if (std::find(may_go.begin(), may_go.end(), place) == may_go.end())
+      home.all.violated("not the newest is refused", "node {}: guard {}", home.index, holder);
+  }
+  if (place < waiting.size())
+    waiting.remove(place);
   if (auto* to = home.find(holder))
     home.post(me(), to->me(), [to, ticket, why] {
       if (to->ended)
@@ -73,6 +109,7 @@ void bulkhead_part::recall(holder_id holder, std::uint64_t round) {
       home.post(to->me(), me(), [this, holder = to->id, round, back] {
         if (ended)
           return;
+        tell_time();
         core.on_recalled(holder, round, back);
         after_event();
       });
@@ -119,6 +156,9 @@ void bulkhead_part::check() {
     return; // what may wait is the owner's to say
   if (core.free() > 0 && core.queued() > 0)
     all.violated("calls wait while permits are free", "node {}", home.index);
+  if (core.limit() > policy.max_workers
+      || core.limit() < (policy.adaptive ? policy.adaptive->floor : policy.max_workers))
+    all.violated("a limit is out of its bounds", "node {}: {}", home.index, core.limit());
   if (core.settled() && core.queued() > policy.queue_size)
     all.violated("more wait than may", "node {}: {} of {}", home.index, core.queued(),
                  policy.queue_size);

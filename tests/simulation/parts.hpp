@@ -9,6 +9,7 @@
 #include "bulwark/shared_circuit.hpp"
 #include "bulwark/supervisor.hpp"
 
+#include "models/plain_queue.hpp"
 #include "simulation/event_queue.hpp"
 #include "simulation/plan.hpp"
 
@@ -73,6 +74,7 @@ struct call_record {
   instant wait_ends = end_of_time;    ///< By the queue timeout.
   bool granted_alone = false;         ///< Its permit was given without a lease.
   caller from;
+  call_class as;
 };
 
 struct guard_settings {
@@ -106,7 +108,8 @@ struct guard : private supervisor_effects {
 
   guard(process& home, std::uint32_t index, holder_id id, const guard_settings& settings);
 
-  void begin_call(const supervisor::call_options& options, const caller& from);
+  void begin_call(const supervisor::call_options& options, const caller& from,
+                  const call_class& as = {});
   void reply(attempt_id attempt, const reply_class& kind);
   void lost(attempt_id attempt);
   void check();
@@ -121,6 +124,7 @@ private:
   void ask_permit(attempt_id attempt) override;
   void withdraw(attempt_id attempt) override;
   void return_permits(std::uint32_t count) override;
+  void tell_samples(const latency_samples& samples) override;
   void start_attempt(attempt_id attempt) override;
   void cut_attempt(attempt_id attempt, errc why) override;
   void copy_call(std::uint32_t from, std::uint32_t to) override;
@@ -145,11 +149,15 @@ struct bulkhead_part : private bulkhead_effects, private bulkhead_share_effects 
   std::optional<bulkhead_share> share;
   instant armed = end_of_time;
   bool ended = false;
-  std::deque<std::pair<holder_id, ticket_id>> waiting; // as it must be
+  bulwark_tests::plain_queue waiting; // as it must be
+  std::uint64_t shed = 0;
 
   bulkhead_part(process& home, std::uint32_t index, const bulkhead_policy& policy);
 
-  void ask(holder_id holder, attempt_id attempt);
+  /// As the core wants it before each event.
+  void tell_time();
+  void ask(holder_id holder, attempt_id attempt, const call_class& as);
+  void change_policy(const bulkhead_policy& policy);
   void withdraw(holder_id holder, attempt_id attempt);
   void lose(holder_id holder);
   void after_event();
@@ -264,6 +272,8 @@ private:
 
 /// Numbers of policies that a world may have.
 [[nodiscard]] bulkhead_policy any_bulkhead(timespan tempo, random_stream& chance);
+/// The same, with what only a bulkhead may have that nodes don't share.
+[[nodiscard]] bulkhead_policy any_own_bulkhead(const plan& with, random_stream& chance);
 [[nodiscard]] circuit_breaker_limits any_circuit(timespan tempo, random_stream& chance);
 [[nodiscard]] guard_settings any_guard(const plan& with, std::uint32_t node, random_stream& chance);
 

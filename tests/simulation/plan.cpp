@@ -67,8 +67,11 @@ plan make_plan(std::uint64_t seed) {
   result.seed = seed;
   // Each seed has its own share of the features: some few, some many.
   const auto share = 0.2 + 0.6 * chance.unit();
-  for (unsigned i = 0; i < static_cast<unsigned>(feature::count_); ++i)
-    result.features |= std::uint64_t{happens(chance, share)} << i;
+  auto later = stream_of(seed, 4); // what came later: what else a seed draws stays as it was
+  for (unsigned i = 0; i < static_cast<unsigned>(feature::count_); ++i) {
+    auto& from = i <= static_cast<unsigned>(feature::lying_targets) ? chance : later;
+    result.features |= std::uint64_t{happens(from, share)} << i;
+  }
   result.nodes = 1 + any(chance, 4);
   result.guards = 1 + any(chance, 3);
   result.tempo = times(1ms, 1, 10'000, chance);
@@ -95,7 +98,8 @@ std::string to_string(feature which) {
       "pauses",          "crashes",         "owner crashes",   "policy changes",
       "operators",       "cancels",         "floods",          "ending guards",
       "ending parts",    "failing targets", "hanging targets", "dying targets",
-      "hedging",         "lying targets"};
+      "hedging",         "lying targets",   "shedding",        "adaptive limits",
+      "importances",     "tenants"};
   static_assert(names.size() == static_cast<std::size_t>(feature::count_));
   return names.at(static_cast<std::size_t>(which));
 }

@@ -45,6 +45,10 @@ enum class feature : std::uint8_t {
   dying_targets,
   hedging,       ///< Calls with a second copy.
   lying_targets, ///< Answer twice, late, and to what nobody asked.
+  shedding,      ///< Of those who wait too long for a node's own bulkhead.
+  adaptive_limits,
+  importances, ///< Of calls.
+  tenants,     ///< Of calls, with fair shares of a node's own bulkhead.
   count_,
 };
 

@@ -17,8 +17,9 @@ process::process(world& w, std::uint32_t i, std::uint32_t life, const local_cloc
     alarms[each].whose = static_cast<actor>(each);
   const auto parts = all.with.has(feature::shared_parts) ? 2U : 1U;
   for (std::uint32_t part = 0; part < parts; ++part) {
-    bulkheads.push_back(
-        std::make_unique<bulkhead_part>(*this, part, any_bulkhead(all.with.tempo, chance)));
+    bulkheads.push_back(std::make_unique<bulkhead_part>(
+        *this, part,
+        part == 0 ? any_own_bulkhead(all.with, chance) : any_bulkhead(all.with.tempo, chance)));
     circuits.push_back(
         std::make_unique<circuit_part>(*this, part, any_circuit(all.with.tempo, chance)));
   }
@@ -168,7 +169,7 @@ void process::end_part(random_stream& with) {
   if (which == 0) {
     bulkheads[0]->ended = true;
     dead_bulkheads.push_back(std::move(bulkheads[0]));
-    bulkheads[0] = std::make_unique<bulkhead_part>(*this, 0, any_bulkhead(all.with.tempo, with));
+    bulkheads[0] = std::make_unique<bulkhead_part>(*this, 0, any_own_bulkhead(all.with, with));
   } else {
     circuits[0]->ended = true;
     dead_circuits.push_back(std::move(circuits[0]));
