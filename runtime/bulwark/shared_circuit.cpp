@@ -45,8 +45,7 @@ void shared_circuit::trip_if_enough(bool tripped_now, bool tripped, instant now)
 }
 
 void shared_circuit::lose(node_key node, instant now) {
-  if (nodes_.erase(node) == 0)
-    return;
+  nodes_.erase(node); // or it was silent for too long, and has asked for a probe since
   for (auto i = probes_.begin(); i != probes_.end();) {
     if (i->second.second == node) {
       all_.on_cancelled(i->second.first, now);
@@ -68,8 +67,10 @@ admission shared_circuit::admit(node_key node, instant now, instant hold_until) 
 }
 
 void shared_circuit::on_outcome(const permit& held, const attempt_outcome& how, instant now) {
-  if (probes_.erase(held.probe) == 0)
+  const auto i = probes_.find(held.probe);
+  if (i == probes_.end() || i->second.first != held)
     return; // of an earlier generation, or nobody's
+  probes_.erase(i);
   all_.on_outcome(held, how, now);
   tell_transition(now);
 }

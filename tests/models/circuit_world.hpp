@@ -229,7 +229,15 @@ private:
     instant until{};
   };
 
+  // A probe that a node has leave for, as far as the owner has heard.
+  struct leave {
+    node_key of = 0;
+    std::uint64_t generation = 0;
+    instant until{};
+  };
+
   std::map<node_key, member> members_;
+  std::map<std::uint64_t, leave> leaves_; // by the probe's number
   std::map<node_key, circuit_breaker_limits> told_;
   std::uint64_t owner_life_ = 0;
   bool closing_ = false;
@@ -247,6 +255,7 @@ private:
   void start_owner() {
     ++owner_life_;
     members_.clear();
+    leaves_.clear();
     owner = std::make_unique<shared_circuit>(with.policy, with.sharing,
                                              static_cast<shared_circuit_effects&>(*this),
                                              static_cast<circuit_observer&>(*this), now);
@@ -271,14 +280,37 @@ private:
   }
 
   void lose(node_key id) {
-    if (owner)
+    if (owner) {
+      const auto rest = without_probes([id](node_key each) { return each == id; });
       owner->lose(id, now);
+      expect(owner->circuit().probes() <= rest, "the probes of a lost node don't come back");
+    }
     members_.erase(id);
   }
 
+  /// Such nodes are lost; so many probes may still be under way.
+  template <class F>
+  std::size_t without_probes(F is_lost) {
+    const auto& circuit = owner->circuit();
+    auto result = std::size_t{circuit.probes()};
+    std::erase_if(leaves_, [&](const auto& each) {
+      const auto& of = each.second;
+      if (!is_lost(of.of))
+        return false;
+      result -= of.generation == circuit.generation() && now < of.until ? 1 : 0;
+      return true;
+    });
+    return result;
+  }
+
   void tick() {
+    const auto rest = without_probes([this](node_key each) {
+      const auto i = members_.find(each);
+      return i != members_.end() && i->second.until <= now;
+    });
     forget_the_silent();
     owner->on_tick(now);
+    expect(owner->circuit().probes() <= rest, "the probes of a silent node don't come back");
     expect(owner->nodes() == members_.size(), "the owner counts nodes that have been silent");
   }
 
@@ -396,6 +428,7 @@ private:
       if (given == nullptr || given->probe == 0)
         return;
       ++probes;
+      leaves_[given->probe] = {.of = id, .generation = given->generation, .until = now + 300ms};
       if (!is_there(i, id))
         return;
       transmit(nodes[i]->last_to_node, [this, i, id, owners = *given, life = owner_life_] {
@@ -419,10 +452,16 @@ private:
         const auto& all = owner->circuit();
         const auto before = std::tuple{all.generation(), all.successes(), all.probes()};
         const auto good = life == owner_life_ && owners.generation == all.generation();
+        const auto leave = good ? leaves_.find(owners.probe) : leaves_.end();
+        const auto in_time = leave != leaves_.end() && now < leave->second.until;
+        if (leave != leaves_.end())
+          leaves_.erase(leave);
         owner->on_outcome(back, {.failed = failed}, now);
         outdated += good ? 0 : 1;
         expect(good || before == std::tuple{all.generation(), all.successes(), all.probes()},
                "the outcome of an earlier probe counts");
+        expect(!in_time || before != std::tuple{all.generation(), all.successes(), all.probes()},
+               "the outcome of a probe is lost");
       });
   }
 };

@@ -89,7 +89,8 @@ public:
 
   // -- what goes wrong ------------------------------------------------------------------
 
-  /// The connection is lost: both sides are told, each in its own time; then it is there again.
+  /// The connection is lost: both sides are told, each in its own time; then it is there again. Some
+  /// nodes are told of nothing but that.
   void break_line(std::uint32_t i, timespan told_within, timespan away) {
     auto& n = *nodes_[i];
     if (!n.connected)
@@ -97,10 +98,11 @@ public:
     take_down(n);
     const auto key = n.key;
     at(now + between(timespan{0}, told_within), [this, key] { lose(key); });
-    on_node(i, now + between(timespan{0}, told_within), [this](node& x) {
-      x.share.on_line(false, now);
-      x.after_event();
-    });
+    if (any(4) != 0)
+      on_node(i, now + between(timespan{0}, told_within), [this](node& x) {
+        x.share.on_line(false, now);
+        x.after_event();
+      });
     reconnect(i, now + told_within + away);
   }
 
@@ -280,6 +282,8 @@ private:
     std::uint64_t full = 0;         // calls refused for it in this session
     bool told_to_keep = false;      // the owner's last word
     std::uint64_t told_refused = 0; // the same
+    std::uint64_t told_served = 0;  // the most that was heard of it in this session
+    std::uint64_t handed_on = 0;    // permits for calls
     std::uint64_t membership = 0;   // at the owner, of which its lease is: see `member`
 
     // Of the session, which may not have been told yet.
@@ -300,6 +304,7 @@ private:
 
     void after_event() {
       share.on_change(all.now);
+      check_unused();
       if (share.state() != was) {
         lost = times_lost();
         was = share.state();
@@ -317,6 +322,14 @@ private:
           after_event();
         });
       }
+    }
+
+    /// Without the owner nobody keeps what it doesn't need: the owner would count it.
+    void check_unused() const {
+      for (const auto& each : stations)
+        if (share.state() == bulkhead_share::mode::lost && local.settled()
+            && each->core.permits_unused() > 0)
+          all.complain("permits lie unused though the owner is lost");
     }
 
     [[nodiscard]] std::uint64_t supervisors_in_flight() const {
@@ -340,6 +353,7 @@ private:
   private:
     void grant(holder_id to, ticket_id ticket, std::uint32_t extra, bool keep) override {
       const auto leased = share.state() == bulkhead_share::mode::leased;
+      ++handed_on;
       alone += leased ? 0 : 1 + extra;
       tell(to, [=, this, given_in = leased ? session : 0, losses = times_lost()](station& s) {
         s.given[ticket] = {given_in, losses};
@@ -369,6 +383,7 @@ private:
     void report(const share_report& report) override {
       if (session != report.stamp.session) {
         full = 0;
+        told_served = 0;
         if (!std::exchange(untold, false) && session != 0) { // is lost just now
           begin_session();
           told_at_once = true;
@@ -377,6 +392,9 @@ private:
       session = report.stamp.session;
       if (report.carried > brought + alone)
         all.complain("a node carries over more than it ever had");
+      if (report.waiting > 0 && all.with.when_lost == owner_lost::fail_closed
+          && share.state() == bulkhead_share::mode::lost)
+        all.complain("calls wait that are to be refused");
       all.send_to_owner(*this, report);
     }
     void policy_changed(const bulkhead_policy&) override {}
@@ -534,7 +552,9 @@ private:
       on_node(place, now, [this, grant, membership](node& y) {
         const auto session = y.session;
         const auto leased = y.share.state() == bulkhead_share::mode::leased;
+        const auto handed_on = y.handed_on;
         y.share.on_grant(grant, now);
+        check_grant(y, grant, leased && y.session == session ? y.handed_on - handed_on : 0);
         const auto taken = grant.token.number == y.view.token().number;
         if (taken && std::exchange(y.membership, membership) != membership && leased
             && y.share.state() == bulkhead_share::mode::leased)
@@ -545,6 +565,21 @@ private:
         y.after_event();
       });
     });
+  }
+
+  /// What a node has made of a grant, in the same session; `handed_on`: so many calls go on.
+  void check_grant(node& of, const share_grant& grant, std::uint64_t handed_on) {
+    if (of.share.state() != bulkhead_share::mode::leased
+        || grant.token.number != of.view.token().number)
+      return; // is none, or overtaken
+    const auto served = std::max(grant.served, of.told_served) - of.told_served;
+    of.told_served += served;
+    if (!of.share.may_keep() && handed_on > served)
+      complain("a node serves more calls than the owner");
+    const auto session = sessions_.find(of.key);
+    if (of.share.may_keep() && owner_ && owner_->knows(of.key) && session != sessions_.end()
+        && session->second == of.session && of.local.policy().max_workers > owner_->leased(of.key))
+      complain("a node may keep permits though the owner doesn't know of all that it has");
   }
 
   void lose(node_key key) {

@@ -145,6 +145,27 @@ TEST_CASE(
 }
 
 TEST_CASE(
+    "a node that hears of a new line before it hears of the loss begins anew with what it has, "
+    "and nobody waits for an owner that it may do without [D13] [D14]",
+    "[shared_bulkhead]") {
+  for (std::uint64_t seed = 1; seed <= histories(); ++seed) {
+    CAPTURE(seed);
+    world_settings with{.seed = seed, .nodes = 3};
+    with.policy.max_workers = 3 + std::uint32_t(seed % 5);
+    with.when_lost = static_cast<owner_lost>(seed % 3);
+    with.between_calls = 3ms; // more than all that may be at once
+    with.mail = seed % 2 == 0 ? 2ms : 0ms;
+    lease_world world{with};
+    world.let_calls_come(true);
+    for (int step = 0; step < 30; ++step) {
+      world.run_for(world.between(20ms, 200ms));
+      world.break_line(world.any(with.nodes), 10ms, world.between(0ms, 30ms));
+    }
+    require_order(world, with.nodes);
+  }
+}
+
+TEST_CASE(
     "whatever happens to lines, processes and owner the limit holds for all that the owner knows "
     "of, nobody begins work on a lease that has run out, and in the end all are in order "
     "[D12] [D13] [D14] [D15]",

@@ -109,6 +109,24 @@ TEST_CASE(
 }
 
 TEST_CASE(
+    "what a node was to keep, and hears of only when it may no longer, goes back and not to who "
+    "waits there: others may be next [D12]",
+    "[bulkhead_share]") {
+  shared_part node;
+  const auto now = instant{};
+  node.share.on_line(true, now);
+  node.answer(0, 1, now, true);
+  for (ticket_id call = 1; call <= 3; ++call)
+    node.local.ask(1, call);
+  node.share.on_change(now);
+  // One for the first call and two to keep; then others waited: but that word was lost.
+  node.answer(3, 3, now);
+  CHECK(node.granted == 1);
+  CHECK(node.local.queued() == 2);
+  CHECK(node.reports.back().returned == 2);
+}
+
+TEST_CASE(
     "when the owner is lost what supervisors keep unused is called home, whatever the node does "
     "meanwhile: when it is back the owner would count it, and could never have it [D14]",
     "[bulkhead_share]") {

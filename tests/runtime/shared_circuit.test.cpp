@@ -100,6 +100,36 @@ TEST_CASE("the probes of a node that is lost come back to the owner [D17]", "[sh
   CHECK(std::holds_alternative<permit>(o.core.admit(2, o.now, end_of_time)));
 }
 
+TEST_CASE("so do those of a node that asked when its lease was over [D17]", "[shared_circuit]") {
+  owner_fixture o;
+  o.report(1, 1, 0, 1);
+  o.report(1, 2, 1, 1);
+  o.now += 10s; // of which it said nothing
+  CHECK(std::holds_alternative<permit>(o.core.admit(1, o.now, end_of_time)));
+  REQUIRE(o.core.nodes() == 1);
+  o.core.on_tick(o.now);
+  REQUIRE(o.core.nodes() == 0);
+  REQUIRE(o.core.circuit().probes() == 0);
+  CHECK(std::holds_alternative<permit>(o.core.admit(1, o.now, end_of_time)));
+  o.core.lose(1, o.now);
+  CHECK(o.core.circuit().probes() == 0);
+}
+
+TEST_CASE("what is said of another probe of the same number leaves the probe its place [D17]",
+          "[shared_circuit]") {
+  owner_fixture o;
+  o.report(1, 1, 0, 1);
+  o.report(1, 2, 1, 1);
+  o.now += 10s;
+  o.report(1, 3, 1, 2);
+  const auto leave = std::get<permit>(o.core.admit(1, o.now, end_of_time));
+  o.core.on_outcome({.generation = leave.generation - 1, .probe = leave.probe}, {.failed = true},
+                    o.now);
+  CHECK(o.core.circuit().state() == circuit_state::half_open);
+  o.core.on_outcome(leave, {.failed = true}, o.now);
+  CHECK(o.open());
+}
+
 TEST_CASE("a word that a later one has overtaken says nothing [D17]", "[shared_circuit]") {
   node_fixture n;
   n.say(2, circuit_state::closed, 3);
