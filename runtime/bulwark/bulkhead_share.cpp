@@ -144,7 +144,7 @@ void bulkhead_share::take(const share_grant& grant) {
   may_keep_ = grant.keep && carried_ == last_.carried && grant.answers.serial >= carried_told_;
   view_.publish(lease_.until(), heard_.token);
   local_.lease_extras(may_keep_);
-  local_.hand_on(false); // before there is more than what it is for: the rest may be others' in turn
+  local_.hand_on(false); // what is beyond `served` may be others' in turn
   resize(capacity(), unlimited);
   local_.serve(served);
   local_.hand_on(may_keep_);

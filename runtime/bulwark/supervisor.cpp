@@ -376,7 +376,7 @@ instant supervisor::hedge_due(const call& c, instant now) const noexcept {
 
 void supervisor::make_copy(call& c, instant now) {
   set_timer(c, c.ends);
-  if (limits_.hedge == nullptr || shutting_down_)
+  if (limits_.hedge == nullptr || shutting_down_ || now >= c.ends) // we are late
     return;
   if (!limits_.hedge->try_spend(now)) {
     ++books_.hedges_refused;

@@ -22,7 +22,8 @@
 /// The parts are the real ones. Between them go letters, in order from one to another, in any order
 /// among different pairs, and up to ten milliseconds late. Beside each supervisor a clerk writes
 /// down, of every call, only where it is and what was promised to its caller: exactly one answer,
-/// for a reason that there was, not early, not late. Nobody is woken but when he asked for it.
+/// for a reason that there was, not early, not late. Nobody is woken but when he asked for it. A call
+/// with two copies is in his books twice, until one of them ends.
 
 namespace bulwark_tests::supervisor_model {
 
@@ -98,6 +99,7 @@ struct digits {
 struct station_policy {
   supervisor_limits limits;
   std::optional<retry_budget_policy> budget;
+  std::optional<hedge_policy> hedge;
 };
 
 inline station_policy policy_of(unsigned choice, bool breaker, bool bulkhead) {
@@ -124,6 +126,11 @@ inline station_policy policy_of(unsigned choice, bool breaker, bool bulkhead) {
                                          .min_per_second = more(3) * 100.0,
                                          .window = 10ms + more(3) * 10ms};
   }
+  if (auto more = digits{choice * 2'654'435'761U >> 5U}; more(3) == 0)
+    drawn.hedge = hedge_policy{.delay = more(5) * 300us,
+                               .minimum_calls = 1,
+                               .ratio = (1 + more(2)) * 0.5,
+                               .window = 10ms + more(3) * 10ms};
   return drawn;
 }
 
@@ -162,6 +169,10 @@ struct coverage {
   std::uint64_t told_not_to = 0;
   std::uint64_t saved = 0;
   std::uint64_t batched = 0; // successes that were told together
+  std::uint64_t copies = 0;
+  std::uint64_t copies_refused = 0;
+  std::uint64_t copies_won = 0;
+  std::uint64_t left_to_copies = 0; // by the first, which had failed
 };
 
 // -- the clerk's books --------------------------------------------------------------
@@ -184,6 +195,13 @@ struct promised {
   std::uint64_t launched_in = 0; // the breaker's generation, as the view showed it
   bool may_have_begun = false;   // an attempt, at the target
   instant not_before{};          // as the last error says
+  // Of two copies each knows the other: its slot, plus 1; 0: there is none.
+  std::uint32_t other = 0;
+  bool second = false;            // of two, and it has not failed yet
+  bool fresh = false;             // has begun no attempt of its own
+  bool unlaunched = false;        // nor has any gone out
+  instant copy_due = end_of_time; // it gets a second copy
+  bool copy_is_sure = false;      // but for the budget
 };
 
 struct leave {
@@ -222,6 +240,11 @@ public:
   std::uint32_t most_attempts = 1;
   std::uint64_t retries = 0;
   witnessed_budget budget;
+  std::optional<hedging> hedge;
+  timespan hedge_delay{};
+  std::uint64_t copies = 0;
+  std::uint64_t copies_launched = 0;
+  std::uint64_t without_copy = 0;   // though it was due
   std::uint64_t first_launches = 0; // of calls that are nobody's retry
   std::uint64_t further_attempts = 0;
   std::uint64_t free_attempts = 0; // that needed no budget, as there was none
@@ -256,7 +279,7 @@ public:
   void leave_place(attempt_id attempt, place from);
   void count_successes(std::uint64_t generation, std::uint64_t more);
   void check() const;
-  void check_in_time() const;
+  void check_in_time();
   [[nodiscard]] std::vector<attempt_id> in_flight() const;
   // How many calls are in each place.
   [[nodiscard]] std::array<std::uint32_t, 4> counts() const;
@@ -269,6 +292,8 @@ public:
   void return_permits(std::uint32_t count) override;
   void start_attempt(attempt_id attempt) override;
   void cut_attempt(attempt_id attempt, errc why) override;
+  void copy_call(std::uint32_t from, std::uint32_t to) override;
+  void forget_copy(std::uint32_t slot, std::uint32_t heir) override;
   void answer(std::uint32_t slot, const call_end& end) override;
   void wake_at(instant due) override { wake = due; }
   [[nodiscard]] error_class classify(errc code) const override {
@@ -354,6 +379,14 @@ inline void station::use(const station_policy& next) {
   }
   if (limits.retry)
     most_attempts = std::max(most_attempts, limits.retry->max_attempts);
+  if (next.hedge) {
+    hedge.emplace(*next.hedge, all.now);
+    hedge_delay = *next.hedge->delay;
+    limits.hedge = &*hedge;
+  } else { // for now
+    for (auto& [slot, each] : live)
+      each.copy_is_sure = false;
+  }
 }
 
 inline promised& station::record_of(attempt_id attempt) {
@@ -373,8 +406,10 @@ inline void station::note_attempt(promised& call, attempt_id attempt) {
   if (call.attempt == attempt)
     return;
   call.attempt = attempt;
-  if (++call.begun == 1)
+  ++call.begun;
+  if (std::exchange(call.fresh, false) || call.begun == 1)
     return;
+  call.second = false;
   ++further_attempts;
   MUST(!call.is_retry);
   MUST((call.idempotent || !call.may_have_begun));
@@ -628,22 +663,31 @@ inline void station::start_attempt(attempt_id attempt) {
   MUST((call.where == place::between || call.attempt == attempt));
   MUST((all.now < call.deadline));
   MUST(!part_lost || !(limits.breaker || limits.bulkhead));
-  if (++call.launches > 1)
-    ++retries;
-  MUST(call.launches <= most_attempts);
-  first_launches += call.launches == 1 && !call.is_retry ? 1 : 0;
+  ++call.launches;
+  if (std::exchange(call.unlaunched, false)) {
+    ++copies_launched;
+  } else {
+    retries += call.launches > 1 ? 1 : 0;
+    first_launches += call.launches == 1 && !call.is_retry ? 1 : 0;
+  }
+  const auto launches = call.launches + (call.other != 0 ? live.at(call.other - 1).launches : 0);
+  MUST(launches <= most_attempts * (copies > 0 ? 2 : 1));
   call.where = place::in_flight;
   begin(call, attempt);
   call.may_have_begun = true;
   call.not_before = {};
-  MUST(core.attempts_of(attempt) == call.launches);
-  if (call.begun == 1) { // messages that are not sent again keep their order
+  MUST(core.attempts_of(attempt) == launches);
+  if (call.begun == 1 && !call.second) { // messages that are not sent again keep their order
     MUST(call.number > last_in_order);
     last_in_order = call.number;
   }
   call.due = std::min(call.deadline,
                       limits.attempt_timeout ? all.now + *limits.attempt_timeout : end_of_time);
   launched.push_back(attempt);
+  const auto may_be_copied = limits.hedge != nullptr && call.idempotent && !call.is_retry
+                             && !call.function && !call.second && call.other == 0;
+  call.copy_is_sure = may_be_copied;
+  call.copy_due = may_be_copied ? all.now + hedge_delay : end_of_time;
   if (limits.breaker) {
     const auto seen = all.view.read();
     call.launched_in = seen.generation;
@@ -670,11 +714,48 @@ inline void station::cut_attempt(attempt_id attempt, errc why) {
   }
 }
 
+inline void station::copy_call(std::uint32_t from, std::uint32_t to) {
+  auto& first = live.at(from);
+  MUST(live.count(to) == 0U);
+  MUST(limits.hedge != nullptr && !shut);
+  MUST((first.where == place::in_flight));
+  MUST(first.other == 0U);
+  MUST((first.copy_due <= all.now && all.now < first.due));
+  first.copy_due = end_of_time;
+  first.copy_is_sure = false;
+  auto copy = first;
+  copy.where = place::between;
+  copy.attempt = {};
+  copy.due = end_of_time;
+  copy.begun = first.begun - 1; // a copy is no further attempt
+  copy.launches = 0;
+  copy.cut = false;
+  copy.may_have_begun = false;
+  copy.not_before = {};
+  copy.second = copy.fresh = copy.unlaunched = true;
+  copy.other = from + 1;
+  first.other = to + 1;
+  live[to] = copy;
+  ++copies;
+  ++all.met.copies;
+}
+
+inline void station::forget_copy(std::uint32_t slot, std::uint32_t heir) {
+  const auto gone = live.at(slot);
+  auto& stays = live.at(heir);
+  MUST((gone.other == heir + 1 && stays.other == slot + 1));
+  all.met.left_to_copies += stays.second && done_to == gone.attempt ? 1 : 0;
+  stays.other = 0;
+  stays.launches += gone.launches;
+  live.erase(slot);
+}
+
 inline void station::answer(std::uint32_t slot, const call_end& end) {
   const auto found = live.find(slot);
   MUST(found != live.end());
   const auto call = found->second;
   live.erase(found);
+  MUST(call.other == 0U);
   MUST(end.attempts == call.launches);
   MUST((end.elapsed == all.now - call.started));
   // What the target has replied last is its own to say.
@@ -695,6 +776,7 @@ inline void station::answer(std::uint32_t slot, const call_end& end) {
           || (reply->begun && !call.idempotent) || reply->forbids_retry
           || reply->retry_after > limits.retry->max_retry_after));
     ++all.met.succeeded;
+    all.met.copies_won += call.second ? 1 : 0;
     return;
   }
   ++all.met.errors[*end.error];
@@ -739,7 +821,10 @@ inline void station::check() const {
   MUST(books.calls.balanced());
   MUST(books.breaker.balanced());
   MUST(books.bulkhead.balanced());
-  MUST(core.live() == live.size());
+  const auto doubled = std::count_if(live.begin(), live.end(),
+                                     [](const auto& each) { return each.second.other != 0; });
+  MUST(core.live() + static_cast<std::size_t>(doubled) / 2 == live.size());
+  MUST(books.hedges == copies_launched);
   MUST(core.abandoned_running() == abandoned.size());
   MUST(books.attempts == launched.size());
   MUST(books.retries == retries);
@@ -767,11 +852,17 @@ inline void station::check() const {
 }
 
 // Whoever is to be told that his time is up has been told, at most a slot of the wheel later.
-inline void station::check_in_time() const {
-  for (const auto& [slot, each] : live) {
+inline void station::check_in_time() {
+  for (auto& [slot, each] : live) {
+    if (each.where == place::in_flight && each.copy_is_sure && !shut
+        && each.copy_due + 1ms <= all.now) {
+      ++without_copy;
+      each.copy_is_sure = false;
+    }
     MUST((each.deadline == end_of_time || all.now < each.deadline + 1ms));
     MUST((each.where == place::between || each.due == end_of_time || all.now < each.due + 1ms));
   }
+  MUST(without_copy <= core.books().hedges_refused);
 }
 
 // -- the world ------------------------------------------------------------------------
@@ -1088,6 +1179,7 @@ inline void world::finish() {
     met.not_idempotent += books.not_idempotent;
     met.told_not_to += books.told_not_to;
     met.saved += books.saved;
+    met.copies_refused += books.hedges_refused;
     MUST(each->core.books().calls.in_flight == 0U);
     MUST(each->core.permits_in_use() == 0U);
   }

@@ -50,7 +50,8 @@ TEST_CASE("every call of every history gets one answer and the books balance aft
   CHECK(ok);
   CAPTURE(met.steps, met.calls, met.succeeded, met.probes, met.reopened, met.crossed, met.abandoned,
           met.late, met.budget_refused, met.left_to_others, met.not_idempotent, met.told_not_to,
-          met.saved, met.batched);
+          met.saved, met.batched, met.copies, met.copies_refused, met.copies_won,
+          met.left_to_copies);
   if (std::getenv("RC_PARAMS") == nullptr) {
     CHECK(met.steps >= 100'000);
     CHECK(met.calls >= 10'000);
@@ -66,6 +67,10 @@ TEST_CASE("every call of every history gets one answer and the books balance aft
     CHECK(met.told_not_to >= 100);
     CHECK(met.saved >= 100);
     CHECK(met.batched >= 200);
+    CHECK(met.copies >= 300);
+    CHECK(met.copies_refused >= 50);
+    CHECK(met.copies_won >= 20);
+    CHECK(met.left_to_copies >= 20);
     for (auto code :
          {errc::circuit_open, errc::retries_exhausted, errc::timed_out, errc::bulkhead_full,
           errc::cancelled, errc::shutting_down, errc::target_lost}) {

@@ -242,3 +242,18 @@ TEST_CASE("a loser says nothing about the target, and its probe goes back [W4] [
   CHECK_FALSE(last.failed);
   s.check_at_rest();
 }
+
+TEST_CASE("a timer that is so late that the time of the first copy is up makes no second one [W1]",
+          "[hedge]") {
+  hedged_supervisor s{{.deadline = 15ms, .breaker = true}};
+  s.call();
+  s.now += 20ms;
+  s.core.on_tick(s.now);
+  CHECK(s.wishes.launched.size() == 1);
+  CHECK(s.books().hedges_refused == 0);
+  CHECK(s.end().error == errc::timed_out);
+  // And the target's failure is one.
+  REQUIRE(s.wishes.outcomes.size() == 1);
+  CHECK(s.wishes.outcomes.back().failed);
+  s.check_at_rest();
+}
