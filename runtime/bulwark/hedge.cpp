@@ -23,7 +23,7 @@ policy_mistakes find_mistakes(const hedge_policy& policy) {
 
 hedging::hedging(const hedge_policy& policy, instant now)
     : policy_(policy),
-      budget_({.ratio = policy.ratio, .min_per_second = 0, .window = policy.window}),
+      budget_(policy.ratio, 0, policy.window),
       half_ends_(saturating_add(now, policy.memory / 2)),
       look_again_at_(policy.minimum_calls) {}
 

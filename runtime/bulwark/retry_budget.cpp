@@ -45,7 +45,7 @@ std::uint64_t retry_budget::available(instant now) noexcept {
   slide(now);
   // A hair more than exact: 0.29 of 100 calls is 28.999999999999996 in doubles.
   constexpr auto hair = 1e-6;
-  const auto allowed = std::max(ratio_ * static_cast<double>(window_.calls), minimum_) + hair;
+  const auto allowed = std::max(share_ * static_cast<double>(window_.calls), minimum_) + hair;
   const auto whole = static_cast<std::uint64_t>(allowed);
   return whole > window_.retries ? whole - window_.retries : 0;
 }

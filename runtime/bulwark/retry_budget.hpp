@@ -11,12 +11,17 @@
 ///
 /// Where a target is down each call is made max_attempts times: what was too much for it becomes
 /// three times as much. A budget bounds what all calls together may add. Calls whose first attempt
-/// goes to the target earn, each retry spends; where nothing is left the call's error comes back as
-/// it is.
+/// goes to the target earn, each retry spends, and takes back what its call has earned; where nothing
+/// is left the call's error comes back as it is.
 ///
-/// In each window as many retries as the greater of ratio x calls and min_per_second x window,
-/// rounded down. The window slides in tenths of its length. That much the target sees at most:
-/// 1 + ratio times the calls, and where there are few calls min_per_second more.
+/// In each window as many retries as the greater of ratio x (calls - retries) and min_per_second x
+/// window, rounded down. The window slides in tenths of its length. That much the target sees at most:
+/// 1 + ratio times the calls, and where there are few calls min_per_second more. An outage begins with
+/// what the calls before it have earned; because a call that is tried again earns nothing, it sees
+/// 1 + ratio / (1 + ratio) times the calls and that is below 1 + ratio when it has ended.
+///
+/// Rejected: ratio x calls, as others have it. An outage of six windows sees a hair more than
+/// 1 + ratio times its calls then, whenever a few calls more than usual came in the window before it.
 ///
 /// What others got wrong (FIELD 4.13): a retry is spent when it is decided, so those in backoff
 /// count; what counts below the line is calls, not attempts or requests in flight, which fail or
@@ -29,7 +34,7 @@ namespace bulwark {
 
 /// How much retries may add to calls.
 struct retry_budget_policy {
-  /// Retries for each call; 0 .. 100.
+  /// Retries for each call that isn't tried again; 0 .. 100. There are always fewer than calls.
   double ratio = 0.1;
   /// Retries that there are in any case; 0 .. 1'000'000.
   double min_per_second = 1.0;
@@ -61,9 +66,12 @@ class retry_budget final : public retry_allowance {
 public:
   /// Requires: find_mistakes(policy) is empty.
   explicit retry_budget(const retry_budget_policy& policy) noexcept
-      : ratio_(policy.ratio),
-        minimum_(policy.min_per_second * std::chrono::duration<double>{policy.window}.count()),
-        step_(policy.window / steps) {}
+      : retry_budget(policy.ratio / (1 + policy.ratio), policy.min_per_second, policy.window) {}
+  /// `share`: of all calls, tried again or not. In the ranges of a policy's fields.
+  retry_budget(double share, double min_per_second, timespan window) noexcept
+      : share_(share),
+        minimum_(min_per_second * std::chrono::duration<double>{window}.count()),
+        step_(window / steps) {}
 
   /// Takes the new numbers. What the window holds stays: where its length is another one, as if it had
   /// all happened just now. Requires: find_mistakes(policy) is empty.
@@ -84,7 +92,7 @@ private:
     std::uint64_t retries = 0;
   };
 
-  double ratio_;
+  double share_;
   double minimum_;
   timespan step_;
   std::int64_t current_ = 0; // the step that time is in, counted from the time line's zero

@@ -10,7 +10,7 @@ using namespace std::chrono_literals;
 // comes back. An attempt may take 200 ms, and a call has three.
 //
 // Retries of the outage's first moments are on the account of the ten seconds before it, which had
-// none: by chance those were a few calls more, and the last of 1.10 may be a bit more.
+// none. By chance those were a few calls more than others: there has to be room for that below 1.10.
 
 TEST_CASE("in an outage of a minute a tenth more calls come to the target and not three times as "
           "many [V1]",
@@ -49,8 +49,8 @@ TEST_CASE("in an outage of a minute a tenth more calls come to the target and no
     const auto guarded = run("guarded", retry_budget_policy{});
     INFO("seed " << seed);
     CHECK(naive.first >= 2.98);
-    CHECK(guarded.first < 1.105);
-    CHECK(guarded.first > 1.09); // what may be tried again is
+    CHECK(guarded.first <= 1.10);
+    CHECK(guarded.first > 1.085); // what may be tried again is
     CHECK(guarded.second >= 0.99);
   }
   drawn.draw();

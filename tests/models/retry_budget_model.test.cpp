@@ -48,11 +48,12 @@ public:
   bool try_spend(instant now) {
     // In whole millionths: exact for the ratios and minima above.
     const auto millionths = [](double x) { return std::llround(x * 1e6); };
-    const auto by_calls = millionths(policy_.ratio) * within(calls_, now);
+    const auto with_this = within(retries_, now) + 1;
+    // Each of them is of a call that earns nothing.
+    const auto by_calls = millionths(policy_.ratio) * (within(calls_, now) - with_this);
     const auto microseconds = policy_.window / 1us;
     const auto by_time = millionths(policy_.min_per_second) * microseconds / 1'000'000;
-    const auto allowed = std::max(by_calls, by_time) / 1'000'000;
-    if (within(retries_, now) >= allowed)
+    if (with_this * 1'000'000 > std::max(by_calls, by_time))
       return false;
     retries_.push_back(now);
     return true;

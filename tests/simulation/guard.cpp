@@ -120,8 +120,9 @@ void guard::check_budget() {
   const auto window = double(with.window.count());
   const auto windows = double((home.now() - begun).count()) / window + 2;
   const auto minimum = with.min_per_second * window / 1e9 + 1e-6;
+  const auto share = with.ratio / (1 + with.ratio);
   const auto most =
-      2 * with.ratio * double(books.attempts - books.retries) + std::floor(minimum) * windows;
+      2 * share * double(books.attempts - books.retries) + std::floor(minimum) * windows;
   if (double(books.retries) > most + 1e-6)
     home.all.violated("more retries than the budget gives", "guard {}: {}, at most {}", id,
                       books.retries, most);
