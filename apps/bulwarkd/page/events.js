@@ -1,0 +1,59 @@
+// All events: those that the stream has told, and from the journal what was before them.
+
+import {getJournal} from './api.js';
+import {h, setText} from './dom.js';
+import {EventList} from './event_list.js';
+
+const KINDS = [['', 'All'], ['transition', 'States'], ['rejections', 'Rejections'], ['change', 'Changes']];
+
+export class EventsPage {
+  constructor(app) {
+    this.app = app;
+    this.store = app.store;
+    this.older = [];
+    this.before = null;
+  }
+
+  mount(root, parameters) {
+    document.title = 'Events · bulwarkd';
+    this.kind = KINDS.some(([kind]) => kind === parameters.get('kind')) ? parameters.get('kind') : '';
+    this.chips = KINDS.map(([kind, word]) => h('button.chip', {type: 'button', 'aria-pressed': String(kind === this.kind), onclick: () => this.#choose(kind)}, word));
+    this.list = new EventList('Events', true);
+    this.note = h('span.hint', {role: 'status'});
+    this.more = h('button', {type: 'button', onclick: () => this.#readOlder()}, 'Older ones from the journal');
+    root.append(h('div.title', h('h1', 'Events')),
+      h('div.tools', h('div.chips', {role: 'group', 'aria-label': 'Show only'}, this.chips)),
+      h('section.panel.tall', this.list.element), h('p.more', this.more, this.note));
+  }
+
+  unmount() {}
+
+  #choose(kind) {
+    this.kind = kind;
+    this.chips.forEach((chip, i) => chip.setAttribute('aria-pressed', String(KINDS[i][0] === kind)));
+    history.replaceState(null, '', kind === '' ? '#/events' : `#/events?kind=${kind}`);
+    this.list.stamp = '';
+    this.app.invalidate();
+  }
+
+  render() {
+    this.list.render([...this.older, ...this.store.events].filter((event) => this.kind === '' || event.kind === this.kind));
+  }
+
+  async #readOlder() {
+    try {
+      const {entries} = await getJournal(this.before);
+      if (entries.length === 0)
+        return setText(this.note, 'There is nothing older.');
+      this.before = Math.min(...entries.map((entry) => entry.id));
+      const first = this.store.events[0]?.at ?? Infinity;
+      const known = entries.map((entry) => ({...entry, at: Date.parse(entry.time), name: entry.what,
+        kind: entry.kind === 'transition' ? 'transition' : 'change', why: entry.why}));
+      this.older = [...known.filter((event) => event.at < first), ...this.older].sort((a, b) => a.at - b.at);
+      setText(this.note, '');
+      this.app.invalidate();
+    } catch (problem) {
+      setText(this.note, problem.status === 404 ? 'This daemon keeps no journal.' : problem.message);
+    }
+  }
+}
