@@ -6,48 +6,14 @@
 #
 # As a script: cmake -DPAGE=FOLDER -DUPLOT=FOLDER -DOUTPUT=FILE -P embed_page.cmake
 
-# Kept: what package.json says is installed isn't asked for again. Returns the folder, or why there is none.
-function(bulwark_fetch_uplot source folder result_folder result_why)
-  set(${result_folder} "" PARENT_SCOPE)
-  set(${result_why} "" PARENT_SCOPE)
-  set(uplot ${folder}/node_modules/uplot)
-  set(stamp ${folder}/installed.json)
-  set(is_installed FALSE)
-  if(EXISTS ${stamp} AND EXISTS ${uplot}/dist/uPlot.esm.js)
-    file(SHA256 ${stamp} before)
-    file(SHA256 ${source}/package.json now)
-    if(before STREQUAL now)
-      set(is_installed TRUE)
-    endif()
-  endif()
-  if(NOT is_installed)
-    find_program(BULWARK_NPM npm)
-    if(NOT BULWARK_NPM)
-      set(${result_why} "there is no npm" PARENT_SCOPE)
-      return()
-    endif()
-    file(MAKE_DIRECTORY ${folder})
-    file(COPY ${source}/package.json DESTINATION ${folder})
-    # No lock: it needs no others, and a lock would name one machine's registry.
-    execute_process(
-      COMMAND ${BULWARK_NPM} install --loglevel=error --no-audit --no-fund --no-package-lock
-              --ignore-scripts --fetch-retries=1 --fetch-timeout=20000
-      WORKING_DIRECTORY ${folder} TIMEOUT 90
-      RESULT_VARIABLE failed OUTPUT_QUIET ERROR_VARIABLE errors)
-    if(failed OR NOT EXISTS ${uplot}/dist/uPlot.esm.js)
-      string(REGEX REPLACE "\n.*" "" errors "${errors}")
-      set(${result_why} "npm could not install uPlot (${errors})" PARENT_SCOPE)
-      return()
-    endif()
-    file(COPY_FILE ${source}/package.json ${stamp})
-  endif()
-  set(${result_folder} ${uplot} PARENT_SCOPE)
-endfunction()
+include(${CMAKE_CURRENT_LIST_DIR}/npm_install.cmake)
 
 # Also for the tests, which serve the page without the daemon: BULWARK_UPLOT is where uPlot is.
 function(bulwark_embed_page target source)
-  bulwark_fetch_uplot(${source} ${CMAKE_CURRENT_BINARY_DIR}/page uplot why)
+  bulwark_npm_install(${source}/package.json ${CMAKE_CURRENT_BINARY_DIR}/page why)
+  set(uplot ${CMAKE_CURRENT_BINARY_DIR}/page/node_modules/uplot)
   if(why)
+    set(uplot "")
     message(WARNING "bulwarkd is built without its dashboard: ${why}. "
       "Install npm, or give the network, and run CMake again to have it.")
   endif()

@@ -139,7 +139,8 @@ export class Timeline {
       const share = (to - from) / SECONDS;
       item.style.flexGrow = String(Math.max(0.004, share));
       setAttribute(item, 'data-state', state ?? 'unknown');
-      setAttribute(item, 'data-narrow', String(share < 0.09));
+      setAttribute(item, 'data-narrow', String(share < 0.12));
+      setAttribute(item, 'data-tiny', String(share < 0.03));
       item.firstChild.firstChild.setAttribute('href', `#i-${iconOf(state)}`);
       const word = state === undefined ? 'not known' : stateOf(state).word;
       item.lastChild.textContent = word;

@@ -44,7 +44,7 @@ function fromText(text) {
 
 export class MockDaemon {
   constructor({guards = 24, seed = 1, token = 'secret', port = 0, name = 'a'} = {}) {
-    Object.assign(this, {token, port, name, lastId: 0, kept: [], watchers: new Set(), journal: []});
+    Object.assign(this, {token, port, name, lastId: 0, samples: 0, kept: [], watchers: new Set(), journal: []});
     this.guards = makeGuards(guards, seed, (kind, data) => this.#emit(kind, data));
     this.server = createServer((request, response) => this.#serve(request, response));
   }
@@ -269,6 +269,7 @@ export class MockDaemon {
   }
 
   #sample({response, told}) {
+    ++this.samples;
     const guards = [];
     for (const guard of this.guards.values())
       if (told.get(guard) !== guard.version) {

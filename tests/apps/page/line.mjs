@@ -1,0 +1,63 @@
+// When the daemon is away.
+
+import assert from 'node:assert/strict';
+import {MockDaemon} from './mock.mjs';
+import {tileOf} from './watch.mjs';
+
+export const line = {
+  restart: {
+    says: 'the daemon’s restart: since when figures are old is said, and they go on by themselves',
+    async run(test) {
+      await test.heal();
+      const page = await test.open();
+      const tile = tileOf(page, test.guard);
+      await tile.waitFor();
+      await page.locator('#connection').getByText('Live').waitFor();
+      const begun = await page.evaluate(() => performance.timeOrigin);
+      const colour = () => tile.locator('.figure b').first().evaluate((element) => getComputedStyle(element).color);
+      const before = await colour();
+      const count = await page.locator('.wall .tile').count();
+
+      const port = test.daemon?.port;
+      if (test.isMock)
+        await test.daemon.stop();
+      test.relay.cut();
+      await page.locator('#lost').getByText(/^No connection since \d\d:\d\d:\d\d\.$/).waitFor();
+      await page.locator('#lost').getByText(/Next try in \d+ s/).waitFor();
+      assert.notEqual(await colour(), before, 'old figures look old');
+      assert.equal(await page.locator('.wall .tile').count(), count, 'and are still there');
+      // It doesn't dial all the time.
+      let dials = 0;
+      test.relay.server.on('connection', () => ++dials);
+      await page.waitForTimeout(6000); // sleeps: what is measured is how seldom something happens
+      assert.ok(dials >= 1 && dials <= 8, `${dials} dials in 6 s`);
+
+      if (test.isMock)
+        test.daemon = await new MockDaemon({port, token: test.token, guards: 24, seed: 2}).start();
+      test.relay.mend();
+      await page.getByRole('button', {name: 'Try now'}).click().catch(() => {}); // unless it was quicker
+      await page.locator('#lost').waitFor({state: 'hidden'});
+      await page.locator('#connection').getByText('Live').waitFor();
+      assert.equal(await colour(), before);
+      await test.operate('force_open');
+      await tile.locator('.word').getByText('Forced open', {exact: true}).waitFor();
+      await test.operate('close');
+      await tile.locator('.word').getByText('Closed', {exact: true}).waitFor();
+      assert.equal(await page.evaluate(() => performance.timeOrigin), begun, 'without a reload');
+      const {content} = await test.api('GET', 'guards');
+      await page.waitForFunction((n) => document.querySelector('.total').textContent.startsWith(`${n} guards`), content.guards.length.toLocaleString('en-US'));
+    },
+  },
+
+  by_itself: {
+    says: 'a line that was cut is dialled again without anybody’s doing',
+    async run(test) {
+      const page = await test.open();
+      await page.locator('#connection').getByText('Live').waitFor();
+      test.relay.cut();
+      await page.locator('#lost').getByText(/^No connection since/).waitFor();
+      test.relay.mend();
+      await page.locator('#lost').waitFor({state: 'hidden', timeout: 12_000});
+    },
+  },
+};

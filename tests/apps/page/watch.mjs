@@ -1,0 +1,164 @@
+// What an operator sees.
+
+import assert from 'node:assert/strict';
+
+export const tileOf = (page, name) => page.locator('.wall .tile').filter({has: page.locator('.name').getByText(name, {exact: true})});
+const guardHash = (name) => `#/guards/${encodeURIComponent(name)}`;
+
+export const watch = {
+  wall: {
+    says: 'each guard has a tile with state by shape and word, figures and a live chart',
+    async run(test) {
+      const page = await test.open();
+      const tile = tileOf(page, test.guard);
+      await tile.waitFor();
+      assert.equal((await tile.locator('.word').innerText()).trim(), 'Closed');
+      assert.equal(await tile.locator('.head use').getAttribute('href'), '#i-closed');
+      const text = await tile.innerText();
+      for (const label of ['calls/s', 'failing', 'p50', 'p99'])
+        assert.ok(text.includes(label), `${label} in ${text}`);
+      assert.match(text, /permits \d+\/\d+[^]*queue \d+\/\d+|no bulkhead/);
+      // Calls that come now are in its figures and its chart a moment later.
+      for (let i = 0; i < 20; ++i)
+        await test.api('POST', `guards/${encodeURIComponent(test.guard)}/call`, {value: i, timeout: 5});
+      await page.waitForFunction((link) => Number(link.querySelector('.figure b').textContent) > 0, await tile.elementHandle());
+      await page.waitForFunction((link) => {
+        const canvas = link.querySelector('canvas');
+        const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
+        return pixels.some((value) => value > 0);
+      }, await tile.elementHandle());
+      const {content} = await test.api('GET', 'guards');
+      assert.match(await page.locator('.total').innerText(), new RegExp(`^${content.guards.length.toLocaleString('en-US')} guards`));
+    },
+  },
+
+  trip: {
+    says: 'a breaker that trips is seen at once, first of all, and why; its recovery too',
+    async run(test) {
+      await test.heal();
+      const page = await test.open();
+      const tile = tileOf(page, test.guard);
+      await tile.waitFor();
+      const begun = await page.evaluate(() => performance.timeOrigin);
+      await test.trip();
+      await tile.locator('.word').getByText('Open', {exact: true}).waitFor({timeout: 3000});
+      assert.equal(await tile.locator('.head use').getAttribute('href'), '#i-open');
+      const isAmongFirst = () => page.waitForFunction((name) => {
+        const tiles = [...document.querySelectorAll('.wall .tile')];
+        const at = tiles.findIndex((each) => each.querySelector('.name').textContent === name);
+        return tiles.slice(0, at + 1).every((each) => each.dataset.condition === 'open');
+      }, test.guard);
+      await isAmongFirst();
+      await tile.click();
+      await page.locator('.badge b').getByText('Open', {exact: true}).waitFor();
+      const sentence = page.locator('.sentence');
+      await sentence.waitFor();
+      assert.match(await sentence.innerText(), /open since .* because/);
+      assert.ok(await page.locator('.errors tbody tr').count() >= 1, 'the last errors');
+      await page.locator('.events').getByText('Closed → Open').first().waitFor();
+      assert.ok(await page.locator('.timeline li[data-state="open"]').count() >= 1, 'in the timeline');
+      await test.heal();
+      await page.locator('.badge b').getByText('Closed', {exact: true}).waitFor();
+      assert.equal(await page.evaluate(() => performance.timeOrigin), begun, 'without a reload');
+    },
+  },
+
+  find: {
+    says: 'the wall is searched, filtered and put in order; the choice is in the address',
+    async run(test) {
+      await test.heal();
+      const page = await test.open();
+      await tileOf(page, test.guard).waitFor();
+      const names = () => page.locator('.wall .tile .name').allInnerTexts();
+      await page.keyboard.press('/');
+      await page.keyboard.type(test.guard);
+      await page.waitForFunction((name) => [...document.querySelectorAll('.wall .tile')].every((tile) => tile.textContent.includes(name)), test.guard);
+      assert.ok((await names()).includes(test.guard));
+      assert.match(page.url(), new RegExp(`q=${encodeURIComponent(test.guard)}`));
+      await page.reload();
+      await tileOf(page, test.guard).waitFor();
+      assert.equal(await page.getByRole('searchbox').inputValue(), test.guard);
+      await page.getByRole('searchbox').fill('there is no such guard');
+      await page.getByText('No guard fits.').waitFor();
+      await page.getByRole('searchbox').fill('');
+
+      await page.getByRole('combobox', {name: 'Order'}).selectOption('name');
+      await page.waitForFunction(() => {
+        const shown = [...document.querySelectorAll('.wall .tile .name')].map((name) => name.textContent);
+        const sorted = [...shown].sort(new Intl.Collator('en', {numeric: true}).compare);
+        return shown.length > 0 && shown.join() === sorted.join();
+      });
+      await test.operate('force_open');
+      const open = page.getByRole('button', {name: /Open$/}).and(page.locator('[data-condition="open"]'));
+      await open.click();
+      await tileOf(page, test.guard).waitFor();
+      assert.equal(await open.getAttribute('aria-pressed'), 'true');
+      await page.waitForFunction(() => [...document.querySelectorAll('.wall .tile')].every((tile) => tile.dataset.condition === 'open'));
+      await open.click();
+      await test.operate('close');
+    },
+  },
+
+  guard: {
+    says: 'a guard’s page has its states, calls, latency, events and policy',
+    async run(test) {
+      await test.heal();
+      const page = await test.open(guardHash(test.guard));
+      await page.getByRole('heading', {level: 1, name: test.guard}).waitFor();
+      for (const name of ['States', 'Calls a second', 'Latency', 'Events', 'Policy'])
+        await page.getByRole('heading', {level: 2, name, exact: true}).waitFor();
+      await page.locator('.chart canvas').nth(1).waitFor();
+      await test.operate('force_open');
+      await page.locator('.events').getByText('Closed → Forced open').first().waitFor();
+      await page.locator('.timeline li[data-state="forced_open"]').first().waitFor();
+      await test.operate('close');
+      await page.locator('.events').getByText('Forced open → Closed').first().waitFor();
+      await page.locator('.policy dt').getByText('deadline', {exact: true}).waitFor();
+      await page.goto(`${test.address}#/guards/nobody`);
+      await page.getByText('This node has no guard “nobody”.').waitFor();
+    },
+  },
+
+  nodes: {
+    says: 'the nodes, with their states and what they have counted',
+    async run(test) {
+      const page = await test.open('#/nodes');
+      const {content} = await test.api('GET', 'nodes');
+      for (const node of content.nodes) {
+        const row = page.locator('table.nodes tbody tr').filter({has: page.getByRole('rowheader', {name: node.name, exact: true})});
+        await row.waitFor();
+        assert.ok((await row.innerText()).includes(String(node.state)), node.state);
+      }
+      assert.equal(await page.locator('table.nodes tbody tr').count(), content.nodes.length);
+    },
+  },
+
+  events: {
+    says: 'events come as they happen, and older ones from the journal',
+    async run(test) {
+      await test.heal();
+      const page = await test.open('#/events');
+      await page.getByRole('button', {name: 'States', exact: true}).click();
+      await test.operate('disable');
+      const {breaker} = await test.guardNow();
+      await page.locator('.events li').filter({hasText: breaker}).filter({hasText: 'Closed → Disabled'}).first().waitFor();
+      await test.operate('close');
+      await page.getByRole('button', {name: 'Changes', exact: true}).click();
+      await page.locator('.events li').filter({hasText: breaker}).first().waitFor();
+      await page.getByRole('button', {name: /journal/}).click();
+    },
+  },
+
+  hostile: {
+    says: 'what comes from outside is text, whatever is in it',
+    onlyMock: true,
+    async run(test) {
+      const {HOSTILE_NAME: name} = await import('./simulation.mjs');
+      const page = await test.open(`#/?q=${encodeURIComponent('<img')}`);
+      await tileOf(page, name).click();
+      await page.getByRole('heading', {level: 1, name, exact: true}).waitFor();
+      await page.locator('.policy dt').first().waitFor();
+      assert.equal(await page.locator('main img').count(), 0);
+    },
+  },
+};
