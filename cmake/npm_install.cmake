@@ -3,6 +3,7 @@
 
 function(bulwark_npm_install package_json folder result_why)
   set(${result_why} "" PARENT_SCOPE)
+  set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${package_json})
   set(stamp ${folder}/installed.json)
   if(EXISTS ${stamp})
     file(SHA256 ${stamp} before)

@@ -3,7 +3,7 @@
 
 import uPlot from './uplot/uPlot.esm.js';
 import {h, icon, setAttribute} from './dom.js';
-import {clock, count, duration, elapsed, NONE, words} from './format.js';
+import {clock, count, duration, elapsed, NONE} from './format.js';
 import {iconOf, stateOf} from './states.js';
 import {SECONDS} from './store.js';
 import {colour} from './tile_chart.js';
@@ -19,9 +19,18 @@ const CALLS = [
 ];
 const LATENCY = ['p50', 'p90', 'p99'].map((name) => [name, name, name === 'p50' ? 'calls' : name === 'p90' ? 'late' : 'warn', dashes[name]]);
 
+const fromZero = {range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1]};
+// A median of 2 ms and a p99 of 2 s, both to be read. Whole powers of ten, that it doesn't jump.
+const byTens = {distr: 3, range: (_, low, high) => [10 ** Math.floor(Math.log10(low || 0.001)), 10 ** Math.ceil(Math.log10((high || 0.01) * 1.01))]};
+const powersOfTen = (_, axis, low, high) => {
+  const first = Math.round(Math.log10(low));
+  return Array.from({length: Math.round(Math.log10(high)) - first + 1}, (_, i) => 10 ** (first + i));
+};
+
 /// One chart of several series of a guard.
 class Chart {
-  constructor(title, series, format) {
+  constructor(title, series, format, scale) {
+    this.scale = scale;
     this.series = series;
     this.format = format;
     this.readings = series.map(([, label, name, dash]) => {
@@ -74,10 +83,11 @@ class Chart {
     return {
       width, height: this.height(), legend: {show: false}, padding: [8, 8, 0, 0],
       cursor: {y: false, drag: {setScale: false, x: false, y: false}, points: {size: 6}, sync: {key: 'guard'}},
-      scales: {x: {time: true}, y: {range: (_, low, high) => [0, high > 0 ? high * 1.08 : 1]}},
+      scales: {x: {time: true}, y: this.scale},
       axes: [
         {...axis, space: 80, size: 26, values: (_, at) => at.map((t) => clock(1000 * t).slice(-8))},
-        {...axis, size: AXIS, space: 32, values: (_, at) => at.map((value) => this.format(value))},
+        {...axis, size: AXIS, space: 32, values: (_, at) => at.map((value) => this.format(value)),
+          ...(this.scale === byTens ? {splits: powersOfTen, filter: (_, at) => at} : {})},
       ],
       series: [{}, ...this.series.map(([, label, name, dash], i) => ({
         label, stroke: colour(name), dash, width: 1.5, spanGaps: false, points: {show: false},
@@ -95,7 +105,7 @@ class Chart {
       store.read(guard, name, values);
     });
     // uPlot knows holes as null, which no typed array can hold.
-    this.plot?.setData([this.data[0], ...this.data.slice(1).map((values) => Array.from(values, (x) => (x >= 0 ? x : null)))]);
+    this.plot?.setData([this.data[0], ...this.data.slice(1).map((values) => Array.from(values, (x) => (x > 0 || x === 0 && this.scale === fromZero ? x : null)))]);
     this.#read();
   }
 
@@ -111,8 +121,8 @@ class Chart {
   }
 }
 
-export const callsChart = () => new Chart('Calls a second', CALLS, count);
-export const latencyChart = () => new Chart('Latency', LATENCY, duration);
+export const callsChart = () => new Chart('Calls a second', CALLS, count, fromZero);
+export const latencyChart = () => new Chart('Latency', LATENCY, duration, byTens);
 
 /// Which states the breaker was in: a strip in the scale of the charts below it.
 export class Timeline {
@@ -139,8 +149,6 @@ export class Timeline {
       const share = (to - from) / SECONDS;
       item.style.flexGrow = String(Math.max(0.004, share));
       setAttribute(item, 'data-state', state ?? 'unknown');
-      setAttribute(item, 'data-narrow', String(share < 0.12));
-      setAttribute(item, 'data-tiny', String(share < 0.03));
       item.firstChild.firstChild.setAttribute('href', `#i-${iconOf(state)}`);
       const word = state === undefined ? 'not known' : stateOf(state).word;
       item.lastChild.textContent = word;
@@ -149,13 +157,16 @@ export class Timeline {
   }
 }
 
-// Before the first transition that is known it was in what that one left.
+// Before the first transition that is known it was in what that one left. The last may be of the
+// second that isn't drawn yet.
 function spansOf(store, guard, begin, end) {
-  const known = (store.breakers.get(guard.now.breaker) ?? []).filter((each) => each.at / 1000 < end);
+  const known = store.breakers.get(guard.now.breaker) ?? [];
   const spans = [];
   let state = known.length > 0 ? known[0].from : guard.now.state ?? null;
   let from = begin;
   for (const each of known) {
+    if (each.at / 1000 >= end)
+      break;
     const at = Math.max(begin, each.at / 1000);
     if (at > from)
       spans.push({from, to: at, state});
@@ -164,5 +175,3 @@ function spansOf(store, guard, begin, end) {
   spans.push({from, to: end, state});
   return spans;
 }
-
-export const reasonOf = (event) => (event.why ? words(event.why) : '');

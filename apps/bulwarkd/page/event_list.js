@@ -2,13 +2,20 @@
 
 import {h, icon} from './dom.js';
 import {clock, exact, words} from './format.js';
-import {iconOf, stateOf} from './states.js';
+import {iconOf, stateOf, STATES} from './states.js';
 
 const LONGEST = 200;
 
-function line(event, withName) {
+// `linkTo`: the address of a guard's page by the guard's or its part's name, or null; undefined where
+// whose events these are is known.
+function line(event, linkTo) {
   const time = h('time', {datetime: new Date(event.at).toISOString()}, clock(event.at));
-  const name = (text) => (withName && text ? h('b.who', text) : null);
+  const name = (text) => {
+    if (!linkTo || !text)
+      return null;
+    const address = linkTo(text);
+    return address ? h('a.who', {href: address}, text) : h('b.who', text);
+  };
   switch (event.kind) {
     case 'transition':
       return [time, icon(iconOf(event.to)), h('span.what', name(event.name),
@@ -18,7 +25,8 @@ function line(event, withName) {
       return [time, icon('none'), h('span.what', name(event.guard), h('span', `${exact(event.count)} rejected`),
         h('span.why', [words(event.why ?? ''), event.part && event.part !== event.guard ? ` by ${event.part}` : ''].join('')))];
     default: {
-      const [from, to] = [event.from, event.to].map((value) => (value === null || value === undefined ? '' : String(value)));
+      const [from, to] = [event.from, event.to].map((value) =>
+        value === null || value === undefined ? '' : value in STATES ? stateOf(value).word : String(value));
       return [time, icon('key'), h('span.what', h('b.who', event.what ?? event.kind),
         from || to ? h('span', `${from || '–'} → ${to || '–'}`) : null,
         event.who ? h('span.why', `by ${event.who}`) : null)];
@@ -28,8 +36,8 @@ function line(event, withName) {
 
 /// Newest first; drawn anew only where there is something new.
 export class EventList {
-  constructor(label, withName) {
-    this.withName = withName;
+  constructor(label, linkTo) {
+    this.linkTo = linkTo;
     this.element = h('ol.events', {'aria-label': label, tabindex: '0'});
     this.stamp = '';
   }
@@ -42,6 +50,6 @@ export class EventList {
     this.stamp = stamp;
     this.element.replaceChildren(...(shown.length === 0
       ? [h('li.none', 'Nothing yet.')]
-      : shown.reverse().map((event) => h('li', {'data-to': event.to ?? null}, line(event, this.withName)))));
+      : shown.reverse().map((event) => h('li', {'data-to': event.to ?? null}, line(event, this.linkTo)))));
   }
 }

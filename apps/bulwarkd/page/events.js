@@ -18,7 +18,7 @@ export class EventsPage {
     document.title = 'Events · bulwarkd';
     this.kind = KINDS.some(([kind]) => kind === parameters.get('kind')) ? parameters.get('kind') : '';
     this.chips = KINDS.map(([kind, word]) => h('button.chip', {type: 'button', 'aria-pressed': String(kind === this.kind), onclick: () => this.#choose(kind)}, word));
-    this.list = new EventList('Events', true);
+    this.list = new EventList('Events', (name) => this.#linkTo(name));
     this.note = h('span.hint', {role: 'status'});
     this.more = h('button', {type: 'button', onclick: () => this.#readOlder()}, 'Older ones from the journal');
     root.append(h('div.title', h('h1', 'Events')),
@@ -27,6 +27,11 @@ export class EventsPage {
   }
 
   unmount() {}
+
+  #linkTo(name) {
+    const guard = this.store.guards.get(name) ?? this.store.guardsOf(name)[0];
+    return guard ? `#/guards/${encodeURIComponent(guard.name)}` : null;
+  }
 
   #choose(kind) {
     this.kind = kind;

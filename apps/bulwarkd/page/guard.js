@@ -40,7 +40,7 @@ export class GuardPage {
     this.timeline = new Timeline();
     this.charts = [callsChart(), latencyChart()];
     this.policy = new Policy(this.app, this.name);
-    this.list = new EventList('Events of this guard', false);
+    this.list = new EventList('Events of this guard');
     this.events = h('section.panel', h('div.panel-head', h('h2', 'Events')), this.list.element);
     this.content = h('div.guard',
       h('div.kpi-row', figures), this.why,
@@ -162,18 +162,26 @@ export class GuardPage {
 
   #showWhy(why) {
     const errors = why.errors ?? [];
-    this.why.hidden = why.state === 'closed' && errors.length === 0 && !(why.failures > 0);
-    const stamp = JSON.stringify([why.sentence, errors]);
+    const isClosed = why.state === 'closed';
+    this.why.hidden = isClosed && errors.length === 0;
+    const stamp = JSON.stringify([why.state, why.sentence, errors]);
     if (this.why.hidden || this.whyStamp === stamp)
       return;
     this.whyStamp = stamp;
     setAttribute(this.why, 'data-state', why.state);
-    this.why.replaceChildren(
-      h('p.sentence', icon(iconOf(why.state)), h('span', why.sentence ?? '')),
-      errors.length === 0 ? '' : h('table.errors', h('caption.unseen', 'Last errors'),
-        h('thead', h('tr', ['Error', 'Count', 'Last', 'Node', 'Guard'].map((word) => h('th', {scope: 'col'}, word)))),
-        h('tbody', errors.map((error) => h('tr', h('th', {scope: 'row'}, words(error.error)), h('td', exact(error.count)),
-          h('td.text', error.last_text ?? ''), h('td', error.node ?? ''), h('td', error.guard ?? ''))))));
+    const isUnfolded = this.why.querySelector('details')?.open ?? false;
+    const table = errors.length === 0 ? [] : [this.#errors(errors)];
+    // While it is closed they are of the past: there for who asks.
+    this.why.replaceChildren(...(isClosed
+      ? [h('details', {open: isUnfolded}, h('summary', 'Last errors of the circuit breaker'), h('p.hint', why.sentence ?? ''), table)]
+      : [h('p.sentence', icon(iconOf(why.state)), h('span', why.sentence ?? '')), ...table]));
+  }
+
+  #errors(errors) {
+    return h('table.errors', h('caption.unseen', 'Last errors'),
+      h('thead', h('tr', ['Error', 'Count', 'Last', 'Node', 'Guard'].map((word) => h('th', {scope: 'col'}, word)))),
+      h('tbody', errors.map((error) => h('tr', h('th', {scope: 'row'}, words(error.error)), h('td', exact(error.count)),
+        h('td.text', error.last_text ?? ''), h('td', error.node ?? ''), h('td', error.guard ?? '')))));
   }
 
   async #act(action) {

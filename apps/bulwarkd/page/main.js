@@ -199,6 +199,7 @@ class App {
   }
 
   #lineChanged() {
+    this.store.lostSince = this.stream.lostSince;
     if (this.stream.live && this.store.second !== null) {
       this.#askName();
       this.view?.changed?.();

@@ -23,7 +23,7 @@ export class NodesPage {
     this.total = h('p.total');
     this.rows = h('tbody');
     this.problem = h('p.empty', 'Asking the nodes …');
-    const head = [['Node'], ['State'], ['Address', 'wide'], ['Calls', 'number'], ['Calls/s', 'number'], ['Not served', 'number'],
+    const head = [['Node'], ['State'], ['Address', 'wide'], ['Calls', 'number wide'], ['Calls/s', 'number'], ['Not served', 'number'],
       ['In flight', 'number wide'], ['p50', 'number wide'], ['p99', 'number'], ['Restarts', 'number wide'], ['Age', 'number wide']];
     this.table = h('table.nodes', {hidden: true}, h('caption.unseen', 'Nodes'),
       h('thead', h('tr', head.map(([word, kind]) => h('th', {scope: 'col', class: kind}, word)))), this.rows);
@@ -74,7 +74,7 @@ export class NodesPage {
     return h('tr', {'data-state': node.state},
       h('th', {scope: 'row'}, node.name || '–'),
       h('td.node-state', icon(shapeOf(node.state)), String(node.state ?? '–')),
-      cell(node.address ?? '', 'wide mono'), cell(exact(calls.calls), 'number'), cell(count(rate), 'number'),
+      cell(node.address ?? '', 'wide mono'), cell(exact(calls.calls), 'number wide'), cell(count(rate), 'number'),
       cell(share(lostShare(calls)), 'number'), cell(exact(calls.in_flight), 'number wide'),
       cell(duration(node.latency?.p50), 'number wide'), cell(duration(node.latency?.p99), 'number'),
       cell(exact(node.restarts), 'number wide'), cell(duration(node.age), 'number wide'));

@@ -79,11 +79,12 @@ export class Store {
     this.second = null; // the last that is complete
     this.version = 0; // grows with each second
     this.clockAhead = 0; // the daemon's clock less ours, in ms
+    this.lostSince = null; // by our clock, in ms
   }
 
-  /// The daemon's time, in ms.
+  /// The daemon's time, in ms; it stands while the daemon is away.
   now() {
-    return Date.now() + this.clockAhead;
+    return (this.lostSince ?? Date.now()) + this.clockAhead;
   }
 
   takeSample({time, guards}, isWhole) {

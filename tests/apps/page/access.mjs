@@ -157,6 +157,14 @@ export const access = {
       assert.ok(last);
       await page.waitForTimeout(1500); // sleeps: figures come meanwhile, which must not take the focus away
       assert.equal(await name(), last);
+      // The one with the focus comes to the front, and keeps it.
+      while ((await name()) !== test.guard)
+        await page.keyboard.press('ArrowLeft');
+      await test.operate('force_open');
+      await page.waitForFunction(() => document.activeElement.closest('li')?.style.transform === 'translate(0px, 0px)'
+        || document.activeElement.dataset.condition === 'open' && document.activeElement.closest('li').ariaPosInSet < 10);
+      assert.equal(await name(), test.guard);
+      await test.operate('close');
       await page.keyboard.press('Home');
       await page.keyboard.press('/');
       await page.keyboard.type(test.guard);
@@ -221,14 +229,14 @@ export const access = {
     says: 'dark or light as the system has it, until the operator says otherwise, and then so after a reload',
     async run(test) {
       const page = await test.open('', {colorScheme: 'light'});
-      const theme = () => page.evaluate(() => document.documentElement.dataset.theme);
-      assert.equal(await theme(), 'light');
+      const themeIs = (theme) => page.waitForFunction((wanted) => document.documentElement.dataset.theme === wanted, theme);
+      await themeIs('light');
       await page.emulateMedia({colorScheme: 'dark'});
-      assert.equal(await theme(), 'dark');
+      await themeIs('dark');
       await page.getByRole('button', {name: 'Light', exact: true}).click();
-      assert.equal(await theme(), 'light');
+      await themeIs('light');
       await page.reload();
-      assert.equal(await theme(), 'light');
+      await themeIs('light');
     },
   },
 

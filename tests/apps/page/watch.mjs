@@ -54,9 +54,9 @@ export const watch = {
       const sentence = page.locator('.sentence');
       await sentence.waitFor();
       assert.match(await sentence.innerText(), /open since .* because/);
-      assert.ok(await page.locator('.errors tbody tr').count() >= 1, 'the last errors');
+      await page.locator('.errors tbody tr').first().waitFor();
       await page.locator('.events').getByText('Closed → Open').first().waitFor();
-      assert.ok(await page.locator('.timeline li[data-state="open"]').count() >= 1, 'in the timeline');
+      await page.locator('.timeline li[data-state="open"]').first().waitFor({state: 'attached'});
       await test.heal();
       await page.locator('.badge b').getByText('Closed', {exact: true}).waitFor();
       assert.equal(await page.evaluate(() => performance.timeOrigin), begun, 'without a reload');
@@ -110,7 +110,9 @@ export const watch = {
       await page.locator('.chart canvas').nth(1).waitFor();
       await test.operate('force_open');
       await page.locator('.events').getByText('Closed → Forced open').first().waitFor();
-      await page.locator('.timeline li[data-state="forced_open"]').first().waitFor();
+      await page.locator('.timeline li[data-state="forced_open"]').first().waitFor({state: 'attached'});
+      const spans = await page.locator('.timeline li').evaluateAll((items) => items.map((item) => item.dataset.state));
+      assert.ok(spans.length > 1 && spans.every((state, i) => state !== spans[i - 1]), spans.join());
       await test.operate('close');
       await page.locator('.events').getByText('Forced open → Closed').first().waitFor();
       await page.locator('.policy dt').getByText('deadline', {exact: true}).waitFor();
