@@ -15,7 +15,7 @@ export class EventsPage {
   }
 
   mount(root, parameters) {
-    document.title = 'Events · bulwarkd';
+    this.title = 'Events';
     this.kind = KINDS.some(([kind]) => kind === parameters.get('kind')) ? parameters.get('kind') : '';
     this.chips = KINDS.map(([kind, word]) => h('button.chip', {type: 'button', 'aria-pressed': String(kind === this.kind), onclick: () => this.#choose(kind)}, word));
     this.list = new EventList('Events', (name) => this.#linkTo(name));

@@ -20,7 +20,7 @@ export class GuardPage {
   }
 
   mount(root) {
-    document.title = `${this.name} · bulwarkd`;
+    this.title = this.name;
     this.root = root;
     this.missing = h('p.empty', {hidden: true});
     this.icon = icon('none');

@@ -76,6 +76,7 @@ class App {
       this.frame = null;
       this.view?.render();
       this.#renderLine();
+      this.#renderTitle();
       this.#renderUnlock();
     });
   }
@@ -229,6 +230,14 @@ class App {
     setText(this.banner.since, `No connection since ${clock(lostSince)}.`);
     const wait = nextTry === null ? 0 : Math.ceil(Math.max(0, (nextTry - Date.now()) / 1000));
     setText(this.banner.next, ` The figures are ${elapsed((Date.now() - lostSince) / 1000)} old. ${wait > 0 ? `Next try in ${wait} s.` : 'Trying …'}`);
+  }
+
+  // For who has the page in a tab behind others.
+  #renderTitle() {
+    const open = this.stream.live ? [...this.store.guards.values()].filter((guard) => guard.condition === 'open').length : 0;
+    const title = `${open > 0 ? `(${open} open) ` : ''}${this.view.title} · ${this.store.node || 'bulwarkd'}`;
+    if (document.title !== title)
+      document.title = title;
   }
 
   #makeBanner() {

@@ -19,7 +19,7 @@ export class NodesPage {
   }
 
   mount(root) {
-    document.title = 'Nodes · bulwarkd';
+    this.title = 'Nodes';
     this.total = h('p.total');
     this.rows = h('tbody');
     this.problem = h('p.empty', 'Asking the nodes …');

@@ -3,7 +3,7 @@
 import {h, icon, setAttribute, setIcon, setText} from './dom.js';
 import {count, duration, elapsed, share} from './format.js';
 import {iconOf, stateOf} from './states.js';
-import {drawTile} from './tile_chart.js';
+import {clearTile, drawTile} from './tile_chart.js';
 
 const figure = (label, title) => {
   const value = h('b');
@@ -56,6 +56,7 @@ export class Tile {
       setText(this.title, guard.name);
       this.title.title = guard.name;
       setAttribute(this.link, 'href', `#/guards/${encodeURIComponent(guard.name)}`);
+      clearTile(this.canvas);
     }
     const since = store.sinceOf(guard);
     const state = guard.now.state ?? 'none';
@@ -65,7 +66,11 @@ export class Tile {
       this.version = guard.version;
       this.#write(guard, state);
     }
-    drawTile(this.canvas, store, guard);
+  }
+
+  /// Apart from the figures: charts may wait for the next frame. Returns whether there was anything to do.
+  draw(store, guard) {
+    return drawTile(this.canvas, store, guard);
   }
 
   #write(guard, state) {

@@ -41,6 +41,13 @@ export function drawTile(canvas, store, guard) {
   return true;
 }
 
+/// For another guard, whose chart comes later.
+export function clearTile(canvas) {
+  if (canvas.stamp)
+    canvas.getContext('2d').clearRect(0, 0, canvas.width, canvas.height);
+  canvas.stamp = '';
+}
+
 function sum(store, guard) {
   for (const [name, array] of Object.entries(scratch))
     store.read(guard, name, array);

@@ -8,6 +8,7 @@ import {Tile} from './tile.js';
 const HEIGHT = 132;
 const NARROWEST = 246;
 const BETWEEN = 8;
+const DRAWING = 5; // ms a frame for charts
 const HOLD = 2500; // ms without a hand on it, before guards change their places
 
 const down = (figure) => (a, b) => (figure(b) || 0) - (figure(a) || 0) || a.order - b.order;
@@ -32,7 +33,7 @@ export class Wall {
   }
 
   mount(root, parameters) {
-    document.title = 'Guards · bulwarkd';
+    this.title = 'Guards';
     this.search = h('input', {type: 'search', placeholder: 'Search guards', 'aria-label': 'Search guards by name or target',
       'aria-keyshortcuts': '/', autocomplete: 'off', spellcheck: 'false', oninput: () => this.#choose()});
     this.search.value = parameters.get('q') ?? '';
@@ -186,12 +187,23 @@ export class Wall {
       else
         this.list.insertBefore(tile.element, next);
     }
+    this.#draw(wanted);
     for (const tile of this.spare)
       tile.element.remove();
     this.spare.length = Math.min(this.spare.length, 40);
     // Whoever was moved in the document has lost the focus.
     if (focused && document.activeElement === document.body)
       this.tiles.get(this.current)?.link.focus({preventScroll: true});
+  }
+
+  // Charts as far as a frame has time for them; the rest in the next.
+  #draw(guards) {
+    const begun = performance.now();
+    for (const guard of guards) {
+      if (performance.now() - begun > DRAWING)
+        return this.app.invalidate();
+      this.tiles.get(guard.name).draw(this.store, guard);
+    }
   }
 
   #focused(event) {
