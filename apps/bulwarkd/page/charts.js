@@ -85,7 +85,8 @@ class Chart {
       cursor: {y: false, drag: {setScale: false, x: false, y: false}, points: {size: 6}, sync: {key: 'guard'}},
       scales: {x: {time: true}, y: this.scale},
       axes: [
-        {...axis, space: 80, size: 26, values: (_, at) => at.map((t) => clock(1000 * t).slice(-8))},
+        {...axis, space: width < 500 ? 50 : 80, size: 26,
+          values: (_, at) => at.map((t) => (width < 500 ? clock(1000 * t).slice(-8, -3) : clock(1000 * t).slice(-8)))},
         {...axis, size: AXIS, space: 32, values: (_, at) => at.map((value) => this.format(value)),
           ...(this.scale === byTens ? {splits: powersOfTen, filter: (_, at) => at} : {})},
       ],

@@ -149,13 +149,14 @@ export class GuardPage {
 
   async #askWhy() {
     const breaker = this.guard?.now.breaker;
-    if (!breaker || this.asking)
+    if (!breaker || this.asking || this.unknown === breaker)
       return;
     this.asking = true;
     try {
       this.#showWhy(await getWhy(breaker));
-    } catch {
-      // What was said last stays, or nothing.
+    } catch (problem) {
+      // What was said last stays, or nothing. One of another node can't be asked here.
+      this.unknown = problem.status === 404 ? breaker : null;
     }
     this.asking = false;
   }

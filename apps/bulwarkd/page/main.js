@@ -14,6 +14,7 @@ import {forgetColours} from './tile_chart.js';
 import {Wall} from './wall.js';
 
 const INTERVALS = [['0.25', '¼ s'], ['1', '1 s'], ['5', '5 s']];
+const UNSEEN = 5 * 60_000; // ms in the background, after which the line is closed
 const $ = (id) => document.getElementById(id);
 
 function kept(name) {
@@ -208,9 +209,13 @@ class App {
     this.invalidate();
   }
 
+  // A browser has few connections to one daemon, for all its tabs: those that nobody looks at give theirs back.
   #seen() {
-    if (document.hidden)
+    clearTimeout(this.unseen);
+    if (document.hidden) {
+      this.unseen = setTimeout(() => this.stream.rest(), UNSEEN);
       return;
+    }
     if (!this.stream.live)
       this.stream.start();
     this.invalidate();

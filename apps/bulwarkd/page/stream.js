@@ -31,6 +31,17 @@ export class Stream {
     this.#run(this.abort = new AbortController());
   }
 
+  /// Until start(): the line is closed, and that is no loss.
+  rest() {
+    clearTimeout(this.timer);
+    const abort = this.abort;
+    this.abort = null;
+    abort?.abort();
+    this.live = false;
+    this.lostSince = null;
+    this.handlers.changed();
+  }
+
   async #run(abort) {
     try {
       await this.#read(abort);

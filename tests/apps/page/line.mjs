@@ -60,4 +60,29 @@ export const line = {
       await page.locator('#lost').waitFor({state: 'hidden', timeout: 12_000});
     },
   },
+
+  unseen: {
+    says: 'a tab that nobody looks at gives its connection back, and takes it up again',
+    async run(test) {
+      // Five minutes are half a second here.
+      const page = await test.open('', {}, (page) => page.context().addInitScript(() => {
+        const wait = window.setTimeout;
+        window.setTimeout = (what, milliseconds, ...more) => wait(what, milliseconds === 300_000 ? 500 : milliseconds, ...more);
+      }));
+      await page.locator('#connection').getByText('Live').waitFor();
+      const look = (hidden) => page.evaluate((isHidden) => {
+        Object.defineProperty(document, 'hidden', {configurable: true, get: () => isHidden});
+        document.dispatchEvent(new Event('visibilitychange'));
+      }, hidden);
+      await look(true);
+      await look(false);
+      await page.waitForTimeout(800); // sleeps: what is looked at again keeps it
+      assert.equal(await page.locator('#connection').innerText(), 'Live');
+      await look(true);
+      await page.locator('#connection').getByText('Connecting').waitFor();
+      assert.ok(await page.locator('#lost').isHidden(), 'and calls it no loss');
+      await look(false);
+      await page.locator('#connection').getByText('Live').waitFor();
+    },
+  },
 };

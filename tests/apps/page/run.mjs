@@ -47,9 +47,10 @@ class Test {
     this.address = this.relay.address;
   }
 
-  async open(hash = '', options = {}) {
+  async open(hash = '', options = {}, before = async () => {}) {
     const page = await openPage(this.browser, options);
     this.pages.push(page);
+    await before(page);
     await page.goto(this.address + hash);
     return page;
   }
