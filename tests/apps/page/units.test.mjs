@@ -81,6 +81,15 @@ test('a clock that is set back does not stop the figures', () => {
   assert.deepEqual(last(store, 'succeeded', 1), [3]);
 });
 
+test('two samples that a second begins between are no second', () => {
+  const store = new Store();
+  sample(store, 0.9, {succeeded: 0});
+  sample(store, 1.1, {succeeded: 10});
+  assert.equal(store.second, -1 + Math.floor(Date.parse(at(0)) / 1000));
+  sample(store, 2.1, {succeeded: 12});
+  assert.equal(Math.round(last(store, 'succeeded', 1)[0]), 10);
+});
+
 test('guards that a new line does not tell of are gone', () => {
   const store = new Store();
   sample(store, 0.1, {});
