@@ -78,12 +78,12 @@ namespace {
 
 using namespace std::string_view_literals;
 
-constexpr page_file files[] = {
+constexpr embedded_file files[] = {
 ${entries}};
 
 } // namespace
 
-std::span<const page_file> page_files() {
+std::span<const embedded_file> page_files() {
   return files;
 }
 

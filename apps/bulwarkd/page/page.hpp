@@ -7,7 +7,7 @@
 
 namespace bulwarkd {
 
-struct page_file {
+struct embedded_file {
   std::string_view path;    ///< From "/", without it: "index.html", "uplot/LICENSE".
   std::string_view type;    ///< What Content-Type has to say.
   std::string_view content; ///< As long as the program.
@@ -15,6 +15,6 @@ struct page_file {
 
 /// All of them; "index.html" is the one of "/". Where the build had no npm, it is the only one, and
 /// says so.
-std::span<const page_file> page_files();
+std::span<const embedded_file> page_files();
 
 } // namespace bulwarkd

@@ -87,11 +87,13 @@ export class Store {
     return (this.lostSince ?? Date.now()) + this.clockAhead;
   }
 
-  takeSample({time, guards}, isWhole) {
+  takeSample({time, guards, gone = []}, isWhole) {
     const at = Date.parse(time);
     this.clockAhead = at - Date.now();
     if (isWhole)
       this.#keepOnly(new Set(guards.map((guard) => guard.name)));
+    else if (gone.length > 0)
+      this.#keepOnly(new Set(this.names.filter((name) => !gone.includes(name))));
     let isNew = false;
     for (const now of guards) {
       const guard = this.guards.get(now.name);

@@ -207,9 +207,9 @@ export class MockDaemon {
       const block = key.includes('.') ? key.split('.')[0] : null;
       const range = RANGES[key];
       if (block && !BLOCKS.includes(block))
-        mistakes.push(`${key}: there is no such key`);
+        mistakes.push(`guards.${guard.name}.${key}: there is no such key`);
       else if (range && !(Number(value) >= range[0] && Number(value) <= range[1]))
-        mistakes.push(`${key} is ${value}: permitted are ${range[0]} .. ${range[1]}`);
+        mistakes.push(`guards.${guard.name}.${key} is ${value}: permitted are ${range[0]} .. ${range[1]}`);
     }
     if (mistakes.length > 0)
       throw new Refusal(422, 'Unprocessable Content', mistakes.length === 1 ? 'one setting is wrong' : `${mistakes.length} settings are wrong`, mistakes);

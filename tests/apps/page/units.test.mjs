@@ -90,11 +90,13 @@ test('two samples that a second begins between are no second', () => {
   assert.equal(Math.round(last(store, 'succeeded', 1)[0]), 10);
 });
 
-test('guards that a new line does not tell of are gone', () => {
+test('guards that a new line does not tell of, or a sample calls gone, are gone', () => {
   const store = new Store();
   sample(store, 0.1, {});
   store.takeSample({time: at(1), guards: [guard({}, {name: 'other'})]}, true);
   assert.deepEqual(store.names, ['other']);
+  store.takeSample({time: at(2), guards: [guard({})], gone: ['other']}, false);
+  assert.deepEqual(store.names, ['db']);
 });
 
 test('a transition that is told twice is one', () => {
