@@ -34,13 +34,13 @@ export class Policy {
 
   // In blocks, as the configuration has them.
   #blocks(row) {
-    const blocks = new Map();
+    const blocks = new Map([['', []]]);
     for (const [path, value] of flatten(this.policy)) {
       const dot = path.lastIndexOf('.');
       const block = dot < 0 ? '' : path.slice(0, dot);
       blocks.set(block, [...(blocks.get(block) ?? []), row(path, path.slice(dot + 1), value)]);
     }
-    return [...blocks].map(([block, rows]) => h('div.block', block === '' ? null : h('h3', block), rows));
+    return [...blocks].filter(([, rows]) => rows.length > 0).map(([block, rows]) => h('div.block', block === '' ? null : h('h3', block), rows));
   }
 
   #read() {

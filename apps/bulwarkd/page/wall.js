@@ -34,7 +34,7 @@ export class Wall {
 
   mount(root, parameters) {
     this.title = 'Guards';
-    this.search = h('input', {type: 'search', placeholder: 'Search guards', 'aria-label': 'Search guards by name or target',
+    this.search = h('input', {type: 'search', placeholder: 'Search guards ( / )', 'aria-label': 'Search guards by name or target',
       'aria-keyshortcuts': '/', autocomplete: 'off', spellcheck: 'false', oninput: () => this.#choose()});
     this.search.value = parameters.get('q') ?? '';
     this.condition = CONDITIONS.some((each) => each.name === parameters.get('show')) ? parameters.get('show') : null;

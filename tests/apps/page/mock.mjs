@@ -44,12 +44,14 @@ function fromText(text) {
 
 export class MockDaemon {
   constructor({guards = 24, seed = 1, token = 'secret', port = 0, name = 'a'} = {}) {
-    Object.assign(this, {token, port, name, lastId: 0, samples: 0, kept: [], watchers: new Set(), journal: []});
-    this.guards = makeGuards(guards, seed, (kind, data) => this.#emit(kind, data));
-    this.server = createServer((request, response) => this.#serve(request, response));
+    Object.assign(this, {token, port, name, count: guards, seed});
   }
 
+  /// Also again, at the same port: it counts anew.
   async start() {
+    Object.assign(this, {lastId: 0, samples: 0, kept: [], watchers: new Set(), journal: []});
+    this.guards = makeGuards(this.count, this.seed, (kind, data) => this.#emit(kind, data));
+    this.server = createServer((request, response) => this.#serve(request, response));
     await new Promise((resolve, reject) => this.server.once('error', reject).listen(this.port, '127.0.0.1', resolve));
     this.port = this.server.address().port;
     this.begun = this.stepped = Date.now();
@@ -61,7 +63,11 @@ export class MockDaemon {
     return `http://127.0.0.1:${this.port}/`;
   }
 
-  async stop() {
+  stop() {
+    return this.halt();
+  }
+
+  async halt() {
     clearInterval(this.timer);
     for (const watcher of this.watchers)
       clearInterval(watcher.timer);

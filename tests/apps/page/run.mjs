@@ -1,9 +1,10 @@
 // The dashboard in a real Chromium: all scenarios, or those that are named.
 //
 //     node tests/apps/page/run.mjs [NAME...]
+//     BULWARKD=PROGRAM node tests/apps/page/run.mjs [NAME...]
 //     PAGE_URL=http://127.0.0.1:PORT TOKEN=... node tests/apps/page/run.mjs [NAME...]
 //
-// Without PAGE_URL against a simulated daemon (mock.mjs). PAGE_GUARD names the guard that is moved,
+// Against a simulated daemon (mock.mjs), one of their own, or one that runs already. PAGE_GUARD names the guard that is moved,
 // "echo" otherwise: it needs a circuit breaker that is its own, and a target that answers numbers.
 // Exit code 77 where something that the tests need isn't there.
 
@@ -13,6 +14,7 @@ import path from 'node:path';
 import {chromiumPath, complaintsOf, launch, modules, openPage, Relay} from './browser.mjs';
 import {MockDaemon, uplotFolder} from './mock.mjs';
 import {access} from './access.mjs';
+import {RealDaemon} from './daemon.mjs';
 import {line} from './line.mjs';
 import {load} from './load.mjs';
 import {steer} from './steer.mjs';
@@ -20,14 +22,14 @@ import {watch} from './watch.mjs';
 
 const SKIPPED = 77;
 const scenarios = {...watch, ...steer, ...line, ...access, ...load};
-const {PAGE_URL: url, TOKEN: token = 'token-of-the-test', PAGE_GUARD: guard = 'echo'} = process.env;
+const {PAGE_URL: url, BULWARKD: program, TOKEN: token = 'token-of-the-test', PAGE_GUARD: guard = 'echo'} = process.env;
 
 function missing() {
   if (!chromiumPath())
     return 'Chromium: apt-get install chromium, or name it in CHROMIUM';
   if (!existsSync(path.join(modules, 'node_modules/playwright-core')))
     return `playwright-core: npm install in ${modules}, where tests/apps/page/package.json is copied to`;
-  if (!url && !existsSync(uplotFolder))
+  if (!url && !program && !existsSync(uplotFolder))
     return `uPlot: npm install in ${path.dirname(path.dirname(uplotFolder))}`;
   return null;
 }
@@ -35,13 +37,15 @@ function missing() {
 /// What a scenario is given.
 class Test {
   constructor(browser) {
-    Object.assign(this, {browser, token, guard, pages: [], isMock: !url});
+    Object.assign(this, {browser, token, guard, pages: [], isMock: !url && !program});
   }
 
   async start({guards = 24} = {}) {
     if (this.isMock)
       this.daemon = await new MockDaemon({guards, token}).start();
-    this.direct = this.isMock ? this.daemon.address : url.replace(/\/?$/, '/');
+    else if (program)
+      this.daemon = await new RealDaemon({program, token}).start();
+    this.direct = this.daemon?.address ?? url.replace(/\/?$/, '/');
     const {hostname: host, port} = new URL(this.direct);
     this.relay = await new Relay({host, port: Number(port)}).start();
     this.address = this.relay.address;
@@ -109,7 +113,7 @@ class Test {
 
 async function run(browser, name) {
   const {says, run: scenario, guards, onlyMock} = scenarios[name];
-  if (onlyMock && url)
+  if (onlyMock && (url || program))
     return console.log(`-- ${name}: only with the simulated daemon`), true;
   const test = new Test(browser);
   const begun = Date.now();

@@ -1,0 +1,78 @@
+// A bulwarkd of the tests' own, for scenarios that are to see the real one.
+
+import assert from 'node:assert/strict';
+import {spawn} from 'node:child_process';
+import {mkdtempSync, rmSync, writeFileSync} from 'node:fs';
+import net from 'node:net';
+import {tmpdir} from 'node:os';
+import path from 'node:path';
+
+const READY_WITHIN = 20_000; // ms
+
+const freePort = () => new Promise((resolve) => {
+  const server = net.createServer().listen(0, '127.0.0.1', () => {
+    const {port} = server.address();
+    server.close(() => resolve(port));
+  });
+});
+
+const configuration = (port, tokenFile, journal) => `bulwark {
+  name = "a"
+  admin { port = ${port}, token-file = ${JSON.stringify(tokenFile)} }
+  journal { file = ${JSON.stringify(journal)} }
+  guards {
+    echo {
+      target = "echo", deadline = 5s, attempt-timeout = 1s
+      retry { max-attempts = 2, base-delay = 1ms, max-delay = 2ms }
+      circuit-breaker { failure-threshold = 5, open-for = 30s }
+      bulkhead { max-workers = 10, queue-size = 100, queue-timeout = 500ms }
+    }
+    failing { target = "failing", deadline = 5s, circuit-breaker { failure-threshold = 3 } }
+    slow { target = "slow", deadline = 2s }
+    second { target = "echo", deadline = 5s, bulkhead { max-workers = 2, queue-size = 3 } }
+  }
+}
+`;
+
+export class RealDaemon {
+  constructor({program, token}) {
+    Object.assign(this, {program, folder: mkdtempSync(path.join(tmpdir(), 'bulwark-page-'))});
+    this.tokenFile = path.join(this.folder, 'token');
+    writeFileSync(this.tokenFile, token, {mode: 0o600});
+  }
+
+  /// Also again, at the same port.
+  async start() {
+    this.port ??= await freePort();
+    const file = path.join(this.folder, 'bulwarkd.conf');
+    writeFileSync(file, configuration(this.port, this.tokenFile, path.join(this.folder, 'journal.db')));
+    this.said = '';
+    this.process = spawn(this.program, [`--config-file=${file}`], {stdio: ['ignore', 'pipe', 'pipe']});
+    for (const stream of [this.process.stdout, this.process.stderr])
+      stream.on('data', (text) => (this.said += text));
+    this.ended = new Promise((resolve) => this.process.once('close', resolve));
+    const until = Date.now() + READY_WITHIN;
+    while (Date.now() < until && this.process.exitCode === null) {
+      if (await fetch(`${this.address}readyz`).then((answer) => answer.ok, () => false))
+        return this;
+      await new Promise((resolve) => setTimeout(resolve, 50)); // sleeps: nothing tells us
+    }
+    await this.stop();
+    return assert.fail(`bulwarkd isn't ready: ${this.said}`);
+  }
+
+  get address() {
+    return `http://127.0.0.1:${this.port}/`;
+  }
+
+  /// As an operator's supervisor ends it.
+  async halt() {
+    this.process.kill('SIGTERM');
+    await this.ended;
+  }
+
+  async stop() {
+    await this.halt();
+    rmSync(this.folder, {recursive: true, force: true});
+  }
+}
