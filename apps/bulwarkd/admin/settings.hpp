@@ -1,0 +1,22 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+namespace bulwarkd {
+
+/// Where the admin port is, and what it permits.
+struct admin_settings {
+  std::string address = "127.0.0.1";
+  std::uint16_t port = 0; ///< 0: any that is free.
+  /// The bearer token of who may change something. Empty: nobody may; reading is open all the same.
+  std::string token = {};
+  /// Answers that name other hosts than loopback ones and `address` are refused otherwise: it
+  /// listens on an address that others reach, and they call it by whatever name they know.
+  bool open_to_others = false;
+  std::size_t max_connections = 64; ///< At once; more wait in the system's queue, then are cut.
+  std::size_t max_listeners = 32;   ///< Of those, event streams; more are answered 503.
+};
+
+} // namespace bulwarkd
