@@ -72,6 +72,10 @@ const std::vector<admin_api::route>& admin_api::routes() {
       {"GET", {"api", "v1", "breakers", "*", "why"}, &admin_api::why},
       {"GET", {"api", "v1", "nodes"}, &admin_api::nodes},
       {"GET", {"api", "v1", "journal"}, &admin_api::journal},
+      {"POST", {"api", "v1", "breakers", "*"}, &admin_api::operate},
+      {"PUT", {"api", "v1", "guards", "*", "policy"}, &admin_api::change_policy},
+      {"POST", {"api", "v1", "reload"}, &admin_api::reload},
+      {"POST", {"api", "v1", "guards", "*", "call"}, &admin_api::call},
   };
   return all;
 }

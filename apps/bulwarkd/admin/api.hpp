@@ -48,6 +48,12 @@ private:
   void journal(exchange& with);
   void page(exchange& with);
 
+  // Changing.
+  void operate(exchange& with);
+  void change_policy(exchange& with);
+  void reload(exchange& with);
+  void call(exchange& with);
+
   [[nodiscard]] std::optional<bulwark::node_stats> stats_or_refuse(exchange& with,
                                                                    const std::string* name);
 };
