@@ -71,7 +71,7 @@ struct admin_port_settings {
 };
 
 /// Where it is written down what happened.
-struct journal_settings {
+struct journal_file_settings {
   std::string file;
   bulwark::timespan max_age = std::chrono::hours{24 * 30};
   std::uint32_t max_mebibytes = 64;
@@ -89,7 +89,7 @@ struct configuration {
   bulwark::timespan drain_timeout = std::chrono::seconds{10};
   std::optional<tls_settings> tls;
   std::optional<admin_port_settings> admin;
-  std::optional<journal_settings> journal;
+  std::optional<journal_file_settings> journal;
   std::vector<std::string> peers; ///< HOST:PORT
   std::map<std::string, circuit_breaker_settings> circuit_breakers;
   std::map<std::string, bulkhead_settings> bulkheads;

@@ -2,12 +2,10 @@
 
 #include "bulwarkd/command_line.hpp"
 #include "bulwarkd/handshake_watch.hpp"
-#include "bulwarkd/hosted_node.hpp"
 #include "bulwarkd/log.hpp"
+#include "bulwarkd/operations.hpp"
 #include "bulwarkd/settings_text.hpp"
-#include "bulwarkd/steering.hpp"
 #include "bulwarkd/tls.hpp"
-#include "report/events.hpp"
 
 #include <caf/io/middleman.hpp>
 
@@ -94,40 +92,12 @@ int complain(const mistakes& wrong) {
   return wrong_settings;
 }
 
-void log_transition(const bulwark::circuit_event& event) {
-  using bulwark::circuit_state;
-  if (event.to == circuit_state::open || event.to == circuit_state::forced_open)
-    log_warning("circuit breaker {}: {}", event.name, apps::to_text(event));
-  else
-    log_info("circuit breaker {}: {}", event.name, apps::to_text(event));
-}
-
-void log_change(const steering_note& note) {
-  log_info("{} by {}: {}{} -> {}", note.kind, note.who, note.what,
-           note.from.empty() ? "" : ": " + note.from, note.to.empty() ? "nothing" : note.to);
-}
-
-void reload(control& steered) {
-  const auto report = steered.reload("SIGHUP", false);
-  for (const auto& each : report.wrong)
-    log_error("{}", each);
-  if (!report.wrong.empty())
-    log_error("{} mistake{} in the settings: nothing is changed", report.wrong.size(),
-              report.wrong.size() == 1 ? "" : "s");
-  else
-    log_info("settings read again: {} change{}", report.changes.size(),
-             report.changes.size() == 1 ? "" : "s");
-}
-
-void serve(caf::actor_system& system, const configuration& told, const caf::settings& settings,
-           const std::function<command_line()>& read, const target_table& targets) {
-  hosted_node node{system, told, targets, log_transition};
-  steering steered{node, read, settings, targets, log_change};
+void serve(operations& node) {
   auto signal = wait_for_signal();
   for (; signal == SIGHUP; signal = wait_for_signal())
-    reload(steered);
+    node.reload("SIGHUP");
   constexpr auto grace = std::chrono::seconds{10}; // for CAF to send what it has
-  const auto longest = node.told().drain_timeout;
+  const auto longest = node.node().told().drain_timeout;
   std::thread{watch_the_end, longest + grace}.detach();
   log_info("{}: takes no new calls, finishes those in progress within {}", name_of(signal),
            bulwark::to_text(longest));
@@ -159,6 +129,12 @@ int run(int argc, const char* const* argv, const target_table& targets) {
     const auto of_files = find_tls_mistakes(*told.tls);
     wrong.insert(wrong.end(), of_files.begin(), of_files.end());
   }
+  std::string token;
+  if (told.admin && !told.admin->token_file.empty()) {
+    auto found = read_token(told.admin->token_file);
+    token = std::move(found.token);
+    wrong.insert(wrong.end(), found.wrong.begin(), found.wrong.end());
+  }
   node_config config;
   const auto of_caf = apply_to(config, line.settings);
   wrong.insert(wrong.end(), of_caf.begin(), of_caf.end());
@@ -173,8 +149,9 @@ int run(int argc, const char* const* argv, const target_table& targets) {
     if (told.tls)
       load_tls(config, *told.tls);
     caf::actor_system system{config};
-    const auto read = [argc, argv] { return parse_command_line(argc, argv); };
-    serve(system, told, line.settings, read, targets);
+    operations node{system, told, line.settings,
+                    [argc, argv] { return parse_command_line(argc, argv); }, targets, token};
+    serve(node);
   } catch (const std::exception& error) {
     log_error("{}", error.what());
     return failed;

@@ -207,7 +207,7 @@ void for_each_key(F&& f, admin_port_settings& x) {
 }
 
 template <class F>
-void for_each_key(F&& f, journal_settings& x) {
+void for_each_key(F&& f, journal_file_settings& x) {
   f("file", x.file, "a database of SQLite, made where there is none");
   f("max-age", x.max_age, "what is older goes");
   f("max-mebibytes", x.max_mebibytes, "what is oldest goes where the file would be larger");

@@ -29,7 +29,7 @@ hedging::hedging(const hedge_policy& policy, instant now)
 
 void hedging::change_policy(const hedge_policy& policy, instant now) noexcept {
   policy_ = policy;
-  budget_.change_policy({.ratio = policy.ratio, .min_per_second = 0, .window = policy.window}, now);
+  budget_.change(policy.ratio, 0, policy.window, now);
   half_ends_ = std::min(half_ends_, saturating_add(now, policy.memory / 2));
   look_again_at_ = policy.minimum_calls; // with the next reply
   if (known() < policy.minimum_calls)

@@ -14,12 +14,13 @@ policy_mistakes find_mistakes(const retry_budget_policy& policy) {
   return result;
 }
 
-void retry_budget::change_policy(const retry_budget_policy& policy, instant now) noexcept {
+void retry_budget::change(double share, double min_per_second, timespan window,
+                          instant now) noexcept {
   slide(now);
   const auto before = window_;
-  const auto old_step = std::exchange(step_, policy.window / steps);
-  ratio_ = policy.ratio;
-  minimum_ = policy.min_per_second * std::chrono::duration<double>{policy.window}.count();
+  const auto old_step = std::exchange(step_, window / steps);
+  share_ = share;
+  minimum_ = min_per_second * std::chrono::duration<double>{window}.count();
   if (step_ == old_step)
     return;
   by_step_ = {};

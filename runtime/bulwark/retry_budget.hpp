@@ -66,7 +66,7 @@ class retry_budget final : public retry_allowance {
 public:
   /// Requires: find_mistakes(policy) is empty.
   explicit retry_budget(const retry_budget_policy& policy) noexcept
-      : retry_budget(policy.ratio / (1 + policy.ratio), policy.min_per_second, policy.window) {}
+      : retry_budget(share_of(policy), policy.min_per_second, policy.window) {}
   /// `share`: of all calls, tried again or not. In the ranges of a policy's fields.
   retry_budget(double share, double min_per_second, timespan window) noexcept
       : share_(share),
@@ -75,7 +75,11 @@ public:
 
   /// Takes the new numbers. What the window holds stays: where its length is another one, as if it had
   /// all happened just now. Requires: find_mistakes(policy) is empty.
-  void change_policy(const retry_budget_policy& policy, instant now) noexcept;
+  void change_policy(const retry_budget_policy& policy, instant now) noexcept {
+    change(share_of(policy), policy.min_per_second, policy.window, now);
+  }
+  /// The same, as the second constructor has it.
+  void change(double share, double min_per_second, timespan window, instant now) noexcept;
 
   /// A time before the latest one counts as that: supervisors that share a budget read the clock
   /// each for itself.
@@ -99,6 +103,9 @@ private:
   std::array<counts, steps> by_step_{};
   counts window_; // their sum
 
+  [[nodiscard]] static double share_of(const retry_budget_policy& policy) noexcept {
+    return policy.ratio / (1 + policy.ratio);
+  }
   void slide(instant now) noexcept;
   [[nodiscard]] counts& step(std::int64_t number) noexcept {
     return by_step_[static_cast<std::size_t>(number % steps)];

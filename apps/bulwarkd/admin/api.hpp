@@ -59,6 +59,7 @@ private:
 };
 
 /// What is known of how a breaker came to its state, beside what it counts.
-[[nodiscard]] breaker_history history_of(bulwark::node& node, const std::string& breaker);
+[[nodiscard]] breaker_history history_of(bulwark::node& node,
+                                         const bulwark::circuit_breaker_stats& breaker);
 
 } // namespace bulwarkd

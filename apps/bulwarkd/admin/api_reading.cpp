@@ -3,8 +3,6 @@
 #include "bulwarkd/admin/questions.hpp"
 #include "bulwarkd/admin/time_text.hpp"
 
-#include "bulwark/circuit_breaker_actor.hpp"
-
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -94,23 +92,6 @@ void admin_api::all_parts(exchange& with) {
     answer(with, parts_of(*stats));
 }
 
-breaker_history history_of(bulwark::node& node, const std::string& breaker) {
-  breaker_history result;
-  const auto parts =
-      ask<std::vector<bulwark::part_info>>(node.system(), node.registry(), bulwark::list_atom_v);
-  if (!parts.value)
-    return result;
-  for (const auto& each : *parts.value) {
-    if (each.kind != bulwark::part_kind::circuit_breaker || each.name != breaker)
-      continue;
-    const auto alive = caf::actor_cast<caf::strong_actor_ptr>(each.address);
-    const auto* actor = alive ? caf::actor_cast<caf::abstract_actor*>(alive) : nullptr;
-    if (const auto* found = dynamic_cast<const bulwark::circuit_breaker_actor*>(actor))
-      result.failure_threshold = found->policy().failure_threshold;
-  }
-  return result;
-}
-
 void admin_api::why(exchange& with) {
   const auto& name = with.names[0];
   const auto stats = stats_or_refuse(with, &name);
@@ -118,7 +99,7 @@ void admin_api::why(exchange& with) {
     return;
   if (stats->circuit_breakers.empty())
     return refuse(with.response, 404, fmt::format("there is no circuit breaker '{}'", name));
-  answer(with, why_of(stats->circuit_breakers.front(), history_of(node_, name)));
+  answer(with, why_of(stats->circuit_breakers.front(), history_of(node_, stats->circuit_breakers.front())));
 }
 
 void admin_api::nodes(exchange& with) {

@@ -1,0 +1,56 @@
+#pragma once
+
+#include "bulwarkd/admin/server.hpp"
+#include "bulwarkd/command_line.hpp"
+#include "bulwarkd/hosted_node.hpp"
+#include "bulwarkd/journal.hpp"
+#include "bulwarkd/steering.hpp"
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+
+namespace bulwarkd {
+
+/// A hosted node with all that watches and steers it: log, journal, admin port.
+class operations {
+public:
+  /// `token`: what bulwark.admin.token-file holds. Throws where a port can't be opened.
+  operations(caf::actor_system& system, const configuration& told, const caf::settings& settings,
+             std::function<command_line()> read, const target_table& targets,
+             const std::string& token);
+  operations(const operations&) = delete;
+  operations& operator=(const operations&) = delete;
+  ~operations();
+
+  /// Has the files read again; what came of it is in the log. `who`: for the journal.
+  void reload(const std::string& who);
+
+  /// As hosted_node::drain(); from now on the admin port says that the node isn't ready.
+  bool drain();
+
+  [[nodiscard]] hosted_node& node() noexcept { return node_; }
+
+private:
+  std::unique_ptr<journal> journal_; // null: none is kept
+  std::atomic<admin_server*> listener_ = nullptr; // server_, once it is whole
+  hosted_node node_;
+  steering steered_;
+  std::unique_ptr<admin_server> server_;
+
+  void on_transition(const bulwark::circuit_event& event);
+  void on_change(const steering_note& note);
+  void write(journal_kind kind, const std::string& who, const std::string& what,
+             const std::string& from = {}, const std::string& to = {});
+  void open_admin_port(const admin_port_settings& told, const std::string& token);
+};
+
+/// What the file holds, without white space around it; or what is wrong with it.
+struct token_reading {
+  std::string token;
+  mistakes wrong;
+};
+[[nodiscard]] token_reading read_token(const std::string& file);
+
+} // namespace bulwarkd
