@@ -39,10 +39,11 @@ bool is_ambiguous(const httplib::Request& request) {
 
 } // namespace
 
-admin_api::admin_api(bulwark::node& node, control& steering, const admin_settings& settings,
-                     journal_reader journal, page_lookup page)
+admin_api::admin_api(bulwark::node& node, control& steering, event_hub& events,
+                     const admin_settings& settings, journal_reader journal, page_lookup page)
     : node_(node),
       control_(steering),
+      events_(events),
       settings_(settings),
       journal_(std::move(journal)),
       page_(std::move(page)) {}
@@ -72,6 +73,7 @@ const std::vector<admin_api::route>& admin_api::routes() {
       {"GET", {"api", "v1", "breakers", "*", "why"}, &admin_api::why},
       {"GET", {"api", "v1", "nodes"}, &admin_api::nodes},
       {"GET", {"api", "v1", "journal"}, &admin_api::journal},
+      {"GET", {"api", "v1", "events"}, &admin_api::events},
       {"POST", {"api", "v1", "breakers", "*"}, &admin_api::operate},
       {"PUT", {"api", "v1", "guards", "*", "policy"}, &admin_api::change_policy},
       {"POST", {"api", "v1", "reload"}, &admin_api::reload},

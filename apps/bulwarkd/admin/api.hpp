@@ -1,6 +1,7 @@
 #pragma once
 
 #include "bulwark/all.hpp"
+#include "bulwarkd/admin/event_hub.hpp"
 #include "bulwarkd/admin/exchange.hpp"
 #include "bulwarkd/admin/part_json.hpp"
 #include "bulwarkd/admin/server.hpp"
@@ -15,8 +16,8 @@ namespace bulwarkd {
 /// What the admin port answers, path by path. Any thread.
 class admin_api {
 public:
-  admin_api(bulwark::node& node, control& steering, const admin_settings& settings,
-            journal_reader journal, page_lookup page);
+  admin_api(bulwark::node& node, control& steering, event_hub& events,
+            const admin_settings& settings, journal_reader journal, page_lookup page);
 
   /// Whether the request may go on: false where it has been refused.
   bool pass(const httplib::Request& request, httplib::Response& response) const;
@@ -30,6 +31,7 @@ private:
 
   bulwark::node& node_;
   control& control_;
+  event_hub& events_;
   admin_settings settings_;
   journal_reader journal_;
   page_lookup page_;
@@ -46,6 +48,7 @@ private:
   void why(exchange& with);
   void nodes(exchange& with);
   void journal(exchange& with);
+  void events(exchange& with);
   void page(exchange& with);
 
   // Changing.

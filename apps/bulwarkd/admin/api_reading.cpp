@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstdlib>
 
 // Reading, path by path.
 
@@ -19,6 +20,16 @@ std::optional<std::uint64_t> number_of(const std::string& text) {
   const auto* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, result);
   return error == std::errc{} && stop == end ? std::optional{result} : std::nullopt;
+}
+
+std::optional<std::chrono::nanoseconds> interval_of(const std::string& seconds) {
+  constexpr auto least = 0.25;
+  constexpr auto most = 60.0;
+  char* end = nullptr;
+  const auto value = std::strtod(seconds.c_str(), &end);
+  if (end == seconds.c_str() || *end != '\0' || !(value >= least && value <= most))
+    return std::nullopt;
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(std::chrono::duration<double>{value});
 }
 
 } // namespace
@@ -132,6 +143,29 @@ void admin_api::journal(exchange& with) {
                        {"from", each.from},
                        {"to", each.to}});
   answer(with, {{"entries", std::move(entries)}});
+}
+
+void admin_api::events(exchange& with) {
+  const auto& request = with.request;
+  event_hub::wish wish;
+  // A browser that comes back says so in the header, whatever its address said at first.
+  const auto after = request.has_header("Last-Event-ID") ? request.get_header_value("Last-Event-ID")
+                                                         : request.get_param_value("after");
+  wish.after = number_of(after);
+  if (!after.empty() && !wish.after)
+    return refuse(with.response, 400, "after, or Last-Event-ID, is the id of an event");
+  if (request.has_param("samples")) {
+    wish.samples = interval_of(request.get_param_value("samples"));
+    if (!wish.samples)
+      return refuse(with.response, 400, "samples is 0.25 .. 60 seconds");
+  }
+  if (request.method == "HEAD")
+    return with.response.set_header("Content-Type", "text/event-stream");
+  if (!events_.add(with.connection, wish)) {
+    with.response.set_header("Retry-After", "10");
+    return refuse(with.response, 503, "there are too many event streams already");
+  }
+  with.becomes_stream = true;
 }
 
 void admin_api::page(exchange& with) {

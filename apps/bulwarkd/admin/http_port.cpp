@@ -50,7 +50,9 @@ http_port::http_port(descriptor listening, const settings& wanted, server serve,
       wake_up_(::eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
       settings_(wanted),
       serve_(std::move(serve)),
-      tick_(std::move(tick)) {
+      tick_(std::move(tick)) {}
+
+void http_port::start() {
   threads_.emplace_back([this] { run(); });
   for (std::size_t i = 0; i < settings_.workers; ++i)
     threads_.emplace_back([this] { work(); });

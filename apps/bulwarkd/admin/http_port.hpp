@@ -58,6 +58,9 @@ public:
   http_port(descriptor listening, const settings& wanted, server serve, ticker tick);
   http_port(const http_port&) = delete;
   http_port& operator=(const http_port&) = delete;
+
+  /// From now on it serves.
+  void start();
   ~http_port(); ///< Cuts all connections and waits for the workers.
 
   /// Appends to what the stream is sent. False: it is gone. Any thread.

@@ -1,6 +1,7 @@
 #include "bulwarkd/admin/server.hpp"
 
 #include "bulwarkd/admin/api.hpp"
+#include "bulwarkd/admin/event_hub.hpp"
 #include "bulwarkd/admin/http_port.hpp"
 #include "bulwarkd/admin/http_server.hpp"
 #include "bulwarkd/admin/listening_socket.hpp"
@@ -13,7 +14,9 @@ class admin_server::server {
 public:
   server(bulwark::node& node, control& steering, const admin_settings& settings,
          journal_reader journal, page_lookup page)
-      : api_(node, steering, settings, std::move(journal), std::move(page)),
+      : events_(node, steering,
+                {.max_listeners = settings.max_listeners, .linger = settings.event_linger}),
+        api_(node, steering, events_, settings, std::move(journal), std::move(page)),
         http_([this](const auto& request, auto& response) { return api_.pass(request, response); },
               [this](exchange& with) { api_.handle(with); }) {
     auto listening = listen_at(settings.address, settings.port);
@@ -23,13 +26,20 @@ public:
         [this](int fd, http_port::stream_id id, std::string already) {
           return http_.serve(fd, id, std::move(already));
         },
-        [] { return std::chrono::steady_clock::time_point::max(); });
+        [this] { return events_.tick(); });
+    events_.write_to(*port_);
+    port_->start();
   }
+  server(const server&) = delete;
+  server& operator=(const server&) = delete;
+  ~server() { events_.stop(); }
 
   [[nodiscard]] std::uint16_t port() const noexcept { return port_number_; }
   void start_draining() { api_.start_draining(); }
+  event_hub& events() noexcept { return events_; }
 
 private:
+  event_hub events_;
   admin_api api_;
   http_server http_;
   std::uint16_t port_number_ = 0;
@@ -45,6 +55,15 @@ admin_server::~admin_server() = default;
 
 std::uint16_t admin_server::port() const noexcept {
   return server_->port();
+}
+
+void admin_server::tell_change(const std::string& who, const std::string& what,
+                               const std::string& from, const std::string& to) {
+  server_->events().tell_change(who, what, from, to);
+}
+
+bool admin_server::is_subscribed() const {
+  return server_->events().is_subscribed();
 }
 
 void admin_server::start_draining() {

@@ -65,6 +65,9 @@ public:
   void tell_change(const std::string& who, const std::string& what, const std::string& from,
                    const std::string& to);
 
+  /// Whether the node tells it what happens: while somebody listens, and a while after.
+  [[nodiscard]] bool is_subscribed() const;
+
 private:
   class server;
   std::unique_ptr<server> server_;

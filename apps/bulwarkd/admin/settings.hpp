@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -17,6 +18,8 @@ struct admin_settings {
   bool open_to_others = false;
   std::size_t max_connections = 64; ///< At once; more wait in the system's queue, then are cut.
   std::size_t max_listeners = 32;   ///< Of those, event streams; more are answered 503.
+  /// Events are kept so long after the last listener has gone, for one who comes back.
+  std::chrono::milliseconds event_linger{30'000};
 };
 
 } // namespace bulwarkd
