@@ -24,8 +24,9 @@ export const watch = {
       await page.waitForFunction((link) => Number(link.querySelector('.figure b').textContent) > 0, await tile.elementHandle());
       await page.waitForFunction((link) => {
         const canvas = link.querySelector('canvas');
-        const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
-        return pixels.some((value) => value > 0);
+        const copy = new OffscreenCanvas(canvas.width, canvas.height).getContext('2d', {willReadFrequently: true});
+        copy.drawImage(canvas, 0, 0);
+        return copy.getImageData(0, 0, canvas.width, canvas.height).data.some((value) => value > 0);
       }, await tile.elementHandle());
       const {content} = await test.api('GET', 'guards');
       assert.match(await page.locator('.total').innerText(), new RegExp(`^${content.guards.length.toLocaleString('en-US')} guards`));
