@@ -193,12 +193,12 @@ private:
   }
 
   void check_target(const std::string& path, const std::string& target) {
-    if (parse_remote_name(target) || targets_.contains(target))
+    if (is_web(target) || parse_remote_name(target) || targets_.contains(target))
       return;
     std::vector<std::string_view> names;
     for (const auto& [name, make] : targets_)
       names.push_back(name);
-    complain("{}.target{}: must be one of {}, or HOST:PORT/NAME", path,
+    complain("{}.target{}: must be one of {}, http://HOST:PORT, or HOST:PORT/NAME", path,
              target.empty() ? " is missing" : " = " + target, fmt::join(names, ", "));
   }
 

@@ -149,8 +149,9 @@ int run(int argc, const char* const* argv, const target_table& targets) {
     if (told.tls)
       load_tls(config, *told.tls);
     caf::actor_system system{config};
-    operations node{system, told, line.settings,
-                    [argc, argv] { return parse_command_line(argc, argv); }, targets, token};
+    operations node{system,        told,
+                    line.settings, [argc, argv] { return parse_command_line(argc, argv); },
+                    targets,       token};
     serve(node);
   } catch (const std::exception& error) {
     log_error("{}", error.what());

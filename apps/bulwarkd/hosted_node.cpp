@@ -99,6 +99,10 @@ void hosted_node::watch(const caf::actor& circuit_breaker) {
                circuit_breaker);
 }
 
+bulwark::timespan hosted_node::web_patience(const guard_settings& settings) {
+  return settings.attempt_timeout.value_or(settings.deadline.value_or(std::chrono::minutes{1}));
+}
+
 // Invalid where the guard has none, or one of its own.
 caf::actor hosted_node::circuit_breaker_of(const guard_settings& settings) {
   const auto& choice = settings.circuit_breaker;
@@ -136,6 +140,14 @@ void hosted_node::make_guard(const std::string& name, const guard_settings& sett
   const auto policy = policy_of(settings);
   if (const auto local = targets_.find(settings.target); local != targets_.end()) {
     const auto target = actors_.emplace_back(local->second(node_.system()));
+    guards_[name] = node_.guard(name, target, policy);
+  } else if (is_web(settings.target)) {
+    // As many sockets as a guard may want; its own bulkhead is what bounds them.
+    const auto sockets =
+        node_.bulkhead(settings.target, {.max_workers = 64, .queue_size = 100'000});
+    const auto target = actors_.emplace_back(
+        spawn_web(node_.system(), settings.target, sockets, web_patience(settings)));
+    web_targets_[name] = target;
     guards_[name] = node_.guard(name, target, policy);
   } else {
     const auto address = parse_remote(settings.target).value();

@@ -58,6 +58,7 @@ private:
   std::map<std::string, caf::actor> circuit_breakers_; // of this node, that have names
   std::map<std::string, caf::actor> bulkheads_;
   std::map<std::string, caf::actor> guards_;
+  std::map<std::string, caf::actor> web_targets_; // by guard
 
   bulwark::remote_node& peer(const remote_address& address);
   void make_parts(const configuration& told);
@@ -66,6 +67,7 @@ private:
   [[nodiscard]] bulwark::guard_policy policy_of(const guard_settings& settings);
   caf::actor circuit_breaker_of(const guard_settings& settings);
   caf::actor bulkhead_of(const guard_settings& settings);
+  [[nodiscard]] static bulwark::timespan web_patience(const guard_settings& settings);
   void make_guard(const std::string& name, const guard_settings& settings);
   void open_port();
 };

@@ -142,6 +142,8 @@ mistakes hosted_node::apply(const configuration& next) {
     const auto before = told_.guards.find(name);
     if (before != told_.guards.end() && to_json(before->second) != to_json(settings))
       node_.change_policy(name, policy_of(settings));
+    if (const auto web = web_targets_.find(name); web != web_targets_.end())
+      compat::tell(caf::actor_cast<caf::strong_actor_ptr>(web->second), web_patience(settings));
   }
   std::erase_if(guards_, [&](const auto& each) {
     if (next.guards.count(each.first) > 0)

@@ -167,7 +167,8 @@ void for_each_key(F&& f, circuit_breaker_settings& x) {
 
 template <class F>
 void for_each_key(F&& f, guard_settings& x) {
-  f("target", x.target, "what is protected: a local target's name, or HOST:PORT/NAME");
+  f("target", x.target,
+    "what is protected: a local target's name, http://HOST:PORT, or HOST:PORT/NAME");
   f("deadline", x.deadline, "from acceptance to answer, all attempts and waits included");
   f("attempt-timeout", x.attempt_timeout, "for one attempt");
   f("retry", x.retry, "when to try again; without, one attempt");

@@ -65,8 +65,9 @@ void operations::open_admin_port(const admin_port_settings& told, const std::str
       for (auto& each : journal_->recent(limit, before.value_or(UINT64_MAX)))
         result.push_back(
             {.id = each.id,
-             .time = std::chrono::system_clock::time_point{
-                 std::chrono::duration_cast<std::chrono::system_clock::duration>(each.time)},
+             .time =
+                 std::chrono::system_clock::time_point{
+                     std::chrono::duration_cast<std::chrono::system_clock::duration>(each.time)},
              .kind = std::string{to_string(each.kind)},
              .who = std::move(each.who),
              .what = std::move(each.what),
@@ -139,8 +140,9 @@ token_reading read_token(const std::string& file) {
   const auto is_visible = [](char c) { return c > ' ' && c < '\x7f'; };
   if (text.size() < shortest || !std::all_of(text.begin(), text.end(), is_visible))
     return {.token = {},
-            .wrong = {key + ": must hold one word of 16 or more visible ASCII characters, such as "
-                            "`openssl rand -hex 32` writes"}};
+            .wrong = {key
+                      + ": must hold one word of 16 or more visible ASCII characters, such as "
+                        "`openssl rand -hex 32` writes"}};
   struct stat about {};
   if (::stat(file.c_str(), &about) == 0 && (about.st_mode & (S_IRWXG | S_IRWXO)) != 0)
     log_warning("{}: others may read or change it; chmod 600 is safer", key);

@@ -33,7 +33,7 @@ public:
   [[nodiscard]] hosted_node& node() noexcept { return node_; }
 
 private:
-  std::unique_ptr<journal> journal_; // null: none is kept
+  std::unique_ptr<journal> journal_;              // null: none is kept
   std::atomic<admin_server*> listener_ = nullptr; // server_, once it is whole
   hosted_node node_;
   steering steered_;

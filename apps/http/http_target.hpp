@@ -1,21 +1,11 @@
 #pragma once
 
+#include "http/fetch.hpp"
 #include "http/types.hpp"
 
-#include <optional>
 #include <string>
-#include <string_view>
 
 namespace apps {
-
-/// A URL in two: "http://host:port", which a target stands for, and "/path?query".
-struct http_url {
-  std::string server;
-  std::string path;
-};
-
-/// Nullopt where `text` is no URL of HTTP or HTTPS.
-std::optional<http_url> parse_url(std::string_view text);
 
 /// One server, as an actor: a request in, what the server said out.
 using http_actor = caf::typed_actor<caf::result<http_response>(http_request)>;
@@ -29,8 +19,5 @@ using http_actor = caf::typed_actor<caf::result<http_response>(http_request)>;
 /// permanent.
 http_actor::behavior_type http_target(http_actor::pointer self, std::string server,
                                       caf::actor sockets, bulwark::timespan patience);
-
-/// The request itself: blocks. The answer is an http_response or an error.
-caf::message fetch(const std::string& server, const std::string& path, bulwark::timespan patience);
 
 } // namespace apps

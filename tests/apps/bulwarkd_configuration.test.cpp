@@ -319,11 +319,11 @@ TEST_CASE("a key that doesn't exist is refused with those that do [D34]", "[bulw
 
 TEST_CASE("what a guard refers to must be there [D34]", "[bulwarkd]") {
   CHECK(read("bulwark { guards { db { } } }").wrong
-        == mistakes{"bulwark.guards.db.target is missing: must be one of echo, failing, slow, or "
-                    "HOST:PORT/NAME"});
+        == mistakes{"bulwark.guards.db.target is missing: must be one of echo, failing, slow, "
+                    "http://HOST:PORT, or HOST:PORT/NAME"});
   CHECK(read("bulwark { guards { db { target = \"oracle\" } } }").wrong
-        == mistakes{"bulwark.guards.db.target = oracle: must be one of echo, failing, slow, or "
-                    "HOST:PORT/NAME"});
+        == mistakes{"bulwark.guards.db.target = oracle: must be one of echo, failing, slow, "
+                    "http://HOST:PORT, or HOST:PORT/NAME"});
   CHECK(mistake_in_guard("bulkhead = \"writers\"")
         == "bulwark.guards.db.bulkhead = writers: must be the name of one in bulwark.bulkheads, "
            "another node's as HOST:PORT/NAME, or a group, { … }");
