@@ -1,0 +1,131 @@
+#include "bulwarkctl/api.hpp"
+
+#include "bulwarkctl/text.hpp"
+
+#include <fmt/format.h>
+#include <httplib.h>
+
+#include <regex>
+
+namespace bulwarkctl {
+
+namespace {
+
+exit_code code_of(int status) {
+  switch (status) {
+  case 401:
+  case 403:
+    return not_permitted;
+  case 404:
+    return not_found;
+  default:
+    return refused;
+  }
+}
+
+constexpr auto json_type = "application/json";
+
+} // namespace
+
+api::api(const connection& where)
+    : url_(safe(where.url)), token_(where.token), operator_(where.operator_name) {
+  static const std::regex pattern{
+      R"((https?://([A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])(:\d{1,5})?)(/[^?#\s]*)?)"};
+  std::smatch parts;
+  if (!std::regex_match(where.url, parts, pattern))
+    throw failure{wrong_usage, fmt::format("--url {}: must be http[s]://HOST[:PORT][/PATH]", url_)};
+  prefix_ = parts[4];
+  while (!prefix_.empty() && prefix_.back() == '/')
+    prefix_.pop_back();
+  client_ = std::make_unique<httplib::Client>(parts[1].str());
+  client_->set_connection_timeout(where.timeout);
+  client_->set_read_timeout(where.timeout);
+  client_->set_write_timeout(where.timeout);
+  client_->set_keep_alive(true);
+  client_->set_url_encode(false); // names are by now, and differently
+  httplib::Headers headers{{"Accept", "application/json, application/problem+json"}};
+  if (!operator_.empty())
+    headers.emplace("X-Operator", operator_);
+  client_->set_default_headers(headers);
+  if (!token_.empty())
+    client_->set_bearer_token_auth(token_);
+}
+
+api::~api() = default;
+
+json api::get(const std::string& path) {
+  return answer_of(client_->Get(prefix_ + path));
+}
+
+json api::post(const std::string& path, const json& body) {
+  return answer_of(client_->Post(prefix_ + path, line_of(body), json_type));
+}
+
+json api::put(const std::string& path, const json& body) {
+  return answer_of(client_->Put(prefix_ + path, line_of(body), json_type));
+}
+
+void api::stop() {
+  client_->stop();
+}
+
+bool api::follow(const std::string& path, const std::string& last_id,
+                 std::chrono::milliseconds patience,
+                 const std::function<bool(std::string_view)>& on_bytes) {
+  client_->set_read_timeout(patience);
+  httplib::Headers headers{{"Accept", "text/event-stream"}};
+  if (!last_id.empty())
+    headers.emplace("Last-Event-ID", last_id);
+  auto status = 0;
+  auto wanted = true;
+  std::string refusal;
+  const auto result = client_->Get(
+      prefix_ + path, headers,
+      [&](const httplib::Response& response) {
+        status = response.status;
+        return true;
+      },
+      [&](const char* data, std::size_t size) {
+        if (status != 200)
+          refusal.append(data, size);
+        else
+          wanted = on_bytes({data, size});
+        return wanted;
+      });
+  if (status != 0 && status != 200)
+    throw_problem(status, refusal);
+  if (status == 0)
+    answer_of(result);
+  return result || !wanted;
+}
+
+json api::answer_of(const httplib::Result& result) const {
+  if (!result)
+    throw failure{no_connection,
+                  fmt::format("no answer from {}: {}", url_, httplib::to_string(result.error()))};
+  if (result->status < 200 || result->status > 299)
+    throw_problem(result->status, result->body);
+  if (result->body.empty())
+    return {};
+  auto document = json::parse(result->body, nullptr, false);
+  if (document.is_discarded())
+    throw failure{no_connection, fmt::format("what answers at {} is no bulwarkd", url_)};
+  return document;
+}
+
+void api::throw_problem(int status, const std::string& body) const {
+  const auto document = json::parse(body, nullptr, false);
+  if (document.is_discarded() || !document.is_object())
+    throw failure{code_of(status), fmt::format("{} answers with HTTP {}", url_, status)};
+  auto why = text_at(document, "detail");
+  if (why == "-")
+    why = text_at(document, "title");
+  if (why == "-")
+    why = fmt::format("HTTP {}", status);
+  if (const auto& mistakes = at(document, "mistakes"); mistakes.is_array())
+    for (const auto& each : mistakes)
+      why += "\n  " + text_at(each, "");
+  throw failure{code_of(status), why, line_of(document)};
+}
+
+} // namespace bulwarkctl

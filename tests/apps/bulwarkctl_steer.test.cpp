@@ -1,0 +1,214 @@
+// bulwarkctl changes something: what it sends, with which token, and what it says of it.
+#include "apps/admin_answers.hpp"
+#include "apps/bulwarkctl_process.hpp"
+#include "apps/fake_admin.hpp"
+#include "support/catch.hpp"
+
+#include <nlohmann/json.hpp>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+using namespace bulwark_tests;
+namespace answers = admin_answers;
+namespace fs = std::filesystem;
+
+namespace {
+
+struct steered_daemon : fake_admin {
+  steered_daemon() {
+    answers("POST", "/api/v1/breakers/db", "", 204);
+    answers("PUT", "/api/v1/guards/db/policy", answers::changes);
+    answers("PUT", "/api/v1/guards/db/policy?dry_run=true", answers::changes);
+    answers("POST", "/api/v1/reload", answers::changes);
+    answers("POST", "/api/v1/reload?dry_run=true", R"({"changes":[]})");
+    answers("POST", "/api/v1/guards/db/call", R"({"reply":"42"})");
+    answers("GET", "/api/v1/guards", answers::guards);
+  }
+
+  nlohmann::json last_body() { return nlohmann::json::parse(last_request().body); }
+};
+
+struct file_of {
+  fs::path path;
+
+  explicit file_of(const std::string& text) {
+    auto name = (fs::temp_directory_path() / "bulwarkctl-XXXXXX").string();
+    const auto id = ::mkstemp(name.data());
+    REQUIRE(id >= 0);
+    ::close(id);
+    path = name;
+    std::ofstream{path} << text;
+  }
+  file_of(const file_of&) = delete;
+  file_of& operator=(const file_of&) = delete;
+  ~file_of() { fs::remove(path); }
+};
+
+constexpr auto changed = "bulwark.guards.db.deadline: 5s -> 2s\n"
+                         "bulwark.guards.db.retry.max-attempts: (nothing) -> 4\n";
+
+} // namespace
+
+TEST_CASE("a circuit breaker is forced and reset and closed [W60]", "[bulwarkctl]") {
+  steered_daemon daemon;
+  for (const auto& [action, word] :
+       std::vector<std::pair<std::string, std::string>>{{"force-open", "force_open"},
+                                                        {"disable", "disable"},
+                                                        {"reset", "reset"},
+                                                        {"close", "close"},
+                                                        {"metrics-only", "metrics_only"}}) {
+    const auto end = ctl(daemon, "breaker db " + action);
+    CHECK(end.code == 0);
+    CHECK(end.output == "db: " + action + " done\n");
+    CHECK(daemon.last_request().target == "/api/v1/breakers/db");
+    CHECK(daemon.last_body() == nlohmann::json{{"action", word}});
+  }
+  CHECK(ctl(daemon, "breaker db reset --json").output.empty());
+}
+
+TEST_CASE("a policy is set by fields and shows what changed [W60]", "[bulwarkctl]") {
+  steered_daemon daemon;
+  auto end = ctl(daemon, "policy db set deadline=2s retry.max-attempts=4 retry.idempotent=true "
+                         "'retry.retry-on=\"always\"' bulkhead=null target=a=b");
+  CHECK(end.code == 0);
+  CHECK(end.output == changed);
+  CHECK(daemon.last_body()
+        == nlohmann::json::parse(R"({"deadline":"2s","retry":{"max-attempts":4,"idempotent":true,
+             "retry-on":"always"},"bulkhead":null,"target":"a=b"})"));
+  end = ctl(daemon, "policy db set deadline=2s --dry-run --json");
+  CHECK(daemon.last_request().target == "/api/v1/guards/db/policy?dry_run=true");
+  CHECK(nlohmann::json::parse(end.output) == nlohmann::json::parse(answers::changes));
+  daemon.answers("GET", "/api/v1/guards/db", answers::guard);
+  CHECK(ctl(daemon, "policy db get").output
+        == "deadline = 5s\nretry.max-attempts = 3\nretry.jitter = full\nshows-context = false\n");
+}
+
+TEST_CASE("settings are read again or only compared [W60]", "[bulwarkctl]") {
+  steered_daemon daemon;
+  CHECK(ctl(daemon, "config reload").output == changed);
+  CHECK(daemon.last_request().target == "/api/v1/reload");
+  CHECK(ctl(daemon, "config diff").output == "nothing changes\n");
+  CHECK(daemon.last_request().target == "/api/v1/reload?dry_run=true");
+  CHECK(ctl(daemon, "config reload --dry-run").output == "nothing changes\n");
+}
+
+TEST_CASE("a call by hand sends a number or a text [W60]", "[bulwarkctl]") {
+  steered_daemon daemon;
+  CHECK(ctl(daemon, "call db 42").output == "42\n");
+  CHECK(daemon.last_body() == nlohmann::json::parse(R"({"value":42,"timeout":5.0})"));
+  CHECK(ctl(daemon, "call db 'good morning' --patience 0.5").code == 0);
+  CHECK(daemon.last_body() == nlohmann::json::parse(R"({"value":"good morning","timeout":0.5})"));
+  CHECK(ctl(daemon, "call db -- -5").code == 0);
+  CHECK(daemon.last_body().at("value") == -5);
+  CHECK(ctl(daemon, "call db 42 --text").code == 0);
+  CHECK(daemon.last_body().at("value") == "42");
+  daemon.answers("POST", "/api/v1/guards/db/call", R"-({"detail":"circuit_open(guard 'db')"})-",
+                 502);
+  const auto end = ctl(daemon, "call db 42");
+  CHECK(end.code == 1);
+  CHECK(end.says("circuit_open(guard 'db')"));
+}
+
+// -- the token -------------------------------------------------------------------------
+
+TEST_CASE("the token comes from the environment or a file and from nowhere else [W61]",
+          "[bulwarkctl]") {
+  steered_daemon daemon;
+  CHECK(ctl(daemon, "config reload").code == 0);
+  CHECK(daemon.last_request().token.empty());
+  CHECK(ctl(daemon, "config reload", "BULWARK_TOKEN=abc").code == 0);
+  CHECK(daemon.last_request().token == "Bearer abc");
+  const file_of file{"  "};
+  CHECK(ctl(daemon, "list --token-file " + file.path.string()).code == 2);
+  std::ofstream{file.path} << "s3cret\r\nwhat else is there\n";
+  CHECK(ctl(daemon, "config reload --token-file " + file.path.string(), "BULWARK_TOKEN=abc").code
+        == 0);
+  CHECK(daemon.last_request().token == "Bearer s3cret");
+  // It can't be a header of its own.
+  const auto end = ctl(daemon, "list", "BULWARK_TOKEN=\"$(printf 'a\\nX: b')\"");
+  CHECK(end.code == 2);
+  CHECK_FALSE(end.says("X: b"));
+}
+
+TEST_CASE("the daemon's journal is told who it is [W61]", "[bulwarkctl]") {
+  steered_daemon daemon;
+  CHECK(ctl(daemon, "config reload").code == 0);
+  CHECK(daemon.last_request().who + "\n" == run("id", "-un").output);
+  CHECK(ctl(daemon, "config reload", "BULWARK_OPERATOR='ann of night shift'").code == 0);
+  CHECK(daemon.last_request().who == "ann of night shift");
+  CHECK(ctl(daemon, "config reload --operator bob", "BULWARK_OPERATOR=ann").code == 0);
+  CHECK(daemon.last_request().who == "bob");
+}
+
+// -- a file's check --------------------------------------------------------------------
+
+TEST_CASE("a file is checked by bulwarkd and needs no daemon that runs [W62]", "[bulwarkctl]") {
+  const file_of right{"bulwark { guards { db { target = \"echo\" } } }\n"};
+  const file_of wrong{"bulwark { guards { db { target = \"echo\", deadline = 0s, retr = 1 } } }\n"};
+  const std::string check = "config check --bulwarkd " BULWARKD " ";
+  auto end = run(BULWARKCTL, check + right.path.string());
+  INFO(end.output);
+  CHECK(end.code == 0);
+  CHECK(run(BULWARKCTL, check + right.path.string() + " --json").says(R"("ok":true)"));
+  end = run(BULWARKCTL, check + wrong.path.string());
+  CHECK(end.code == 1);
+  CHECK(end.says("bulwark.guards.db.deadline = 0s: must be"));
+  CHECK(end.says("bulwark.guards.db.retr: no such key"));
+  CHECK(run(BULWARKCTL, check + wrong.path.string() + " --json").says(R"("ok":false)"));
+  CHECK(run(BULWARKCTL, check + "/nowhere").code == 1);
+  end = run(BULWARKCTL, "config check --bulwarkd /no/such/program " + right.path.string());
+  CHECK(end.code == 1);
+  CHECK(end.says("can't be run"));
+}
+
+// -- help ------------------------------------------------------------------------------
+
+TEST_CASE("the man page has each command and option of the help and is clean [W63]",
+          "[bulwarkctl]") {
+  const auto page = run(BULWARKCTL, "man").output;
+  for (const auto* each :
+       {"list", "stats", "nodes", "journal", "events", "top", "breaker", "policy", "call",
+        "config check", "config diff", "config reload", "completion", "\\-\\-dry\\-run",
+        "\\-\\-token\\-file FILE", "force-open", "BULWARK_TOKEN", "no connection"}) {
+    INFO(each);
+    auto escaped = std::string{each};
+    if (escaped.find('\\') == escaped.npos)
+      for (auto at = escaped.find('-'); at != escaped.npos; at = escaped.find('-', at + 2))
+        escaped.insert(at, "\\");
+    CHECK(page.find(escaped) != page.npos);
+  }
+  CHECK(run(BULWARKCTL, "--help").says("Ends with\n  0  done"));
+  CHECK(run(BULWARKCTL, "--version").code == 0);
+  // Where there is groff it has nothing to complain of.
+  if (std::system("command -v groff >/dev/null 2>&1") == 0) {
+    CHECK(run(BULWARKCTL, "man | groff -man -Tutf8 -ww -z").output.empty());
+  }
+}
+
+TEST_CASE("completion knows commands and options and values and a daemon's names [W63]",
+          "[bulwarkctl]") {
+  const steered_daemon daemon;
+  const auto offered = [&](const std::string& words) {
+    return ctl(daemon, "complete -- " + words).output;
+  };
+  CHECK(offered("br") == "breaker\n");
+  CHECK(offered("''").find("policy\n") != std::string::npos);
+  CHECK(offered("''").find("complete\n") == std::string::npos);
+  CHECK(offered("breaker ''") == "db\n");
+  CHECK(offered("breaker db f") == "force-open\n");
+  CHECK(offered("stats m") == "mail\n");
+  CHECK(offered("--json policy db ''") == "get\nset\n");
+  CHECK(offered("config ''") == "check\ndiff\nreload\n");
+  CHECK(offered("policy db set --d") == "--dry-run\n");
+  CHECK(offered("top --sort p") == "p99\n");
+  CHECK(offered("stats --url x:y ''") == "db\nmail\n");
+  const auto url = "BULWARK_URL=" + daemon.url() + " PATH=" BULWARKCTL_FOLDER ":$PATH ";
+  const auto end = run(url + "bash --norc -c",
+                       R"('source <(bulwarkctl completion bash); COMP_WORDS=(bulwarkctl breaker d);
+COMP_CWORD=2; _bulwarkctl; echo "${COMPREPLY[*]}"; complete -p bulwarkctl')");
+  CHECK(end.output == "db\ncomplete -o default -F _bulwarkctl bulwarkctl\n");
+  CHECK(run(BULWARKCTL, "completion zsh").says("#compdef bulwarkctl"));
+  CHECK(run(BULWARKCTL, "completion fish").code == 2);
+}
