@@ -33,12 +33,13 @@ struct plain_queue {
   [[nodiscard]] bool empty() const { return all.empty(); }
   [[nodiscard]] std::size_t size() const { return all.size(); }
 
-  [[nodiscard]] std::map<std::uint64_t, std::vector<std::size_t>>
-  lines(bulwark::criticality importance) const {
-    std::map<std::uint64_t, std::vector<std::size_t>> result;
+  // Those of a tenant that are as important, as they came.
+  [[nodiscard]] std::vector<std::size_t> line(bulwark::criticality importance,
+                                              std::uint64_t tenant) const {
+    std::vector<std::size_t> result;
     for (std::size_t i = 0; i < all.size(); ++i)
-      if (all[i].importance == importance)
-        result[all[i].tenant].push_back(i);
+      if (all[i].importance == importance && all[i].tenant == tenant)
+        result.push_back(i);
     return result;
   }
 
@@ -52,7 +53,7 @@ struct plain_queue {
   void remove(std::size_t at) {
     const auto gone = all[at];
     all.erase(all.begin() + static_cast<std::ptrdiff_t>(at));
-    if (!lines(gone.importance).contains(gone.tenant))
+    if (line(gone.importance, gone.tenant).empty())
       std::erase(turns[gone.importance], gone.tenant);
   }
 
@@ -66,7 +67,7 @@ struct plain_queue {
   [[nodiscard]] std::vector<std::size_t> turn() const {
     for (const auto& [importance, order] : turns)
       if (!order.empty())
-        return lines(importance).at(order.front());
+        return line(importance, order.front());
     return {};
   }
 
@@ -87,12 +88,15 @@ struct plain_queue {
     for (const auto& each : all)
       least = std::max(least, each.importance);
     std::size_t longest = 0;
-    for (const auto& [tenant, line] : lines(least))
-      longest = std::max(longest, line.size());
     std::vector<std::size_t> result;
-    for (const auto& [tenant, line] : lines(least))
-      if (line.size() == longest)
-        result.push_back(line.back());
+    for (auto tenant : turns.at(least)) {
+      const auto waiting = line(least, tenant);
+      if (waiting.size() > longest)
+        result.clear();
+      longest = std::max(longest, waiting.size());
+      if (waiting.size() == longest)
+        result.push_back(waiting.back());
+    }
     return result;
   }
 
