@@ -156,9 +156,9 @@ public:
       ask_owner(i);
       return;
     }
-    const auto leave = n->own.admit(now, now + 200ms);
+    const auto decided = n->own.admit(now, now + 200ms);
     n->after_event();
-    if (const auto* given = std::get_if<permit>(&leave))
+    if (const auto* given = std::get_if<permit>(&decided))
       on_node(i, now + between(0ms, 20ms), [given = *given](node& x) {
         if (x.all.sick.contains(x.place))
           x.own.on_failure(given, x.all.now);
@@ -421,10 +421,10 @@ private:
       if (!owner || !is_there(i, id))
         return;
       const auto before = owner->circuit().probes();
-      const auto leave = owner->admit(id, now, now + 300ms);
+      const auto decided = owner->admit(id, now, now + 300ms);
       expect(owner->circuit().probes() <= std::max(before, with.policy.half_open_calls),
              "more probes than permitted");
-      const auto* given = std::get_if<permit>(&leave);
+      const auto* given = std::get_if<permit>(&decided);
       if (given == nullptr || given->probe == 0)
         return;
       ++probes;
@@ -452,10 +452,10 @@ private:
         const auto& all = owner->circuit();
         const auto before = std::tuple{all.generation(), all.successes(), all.probes()};
         const auto good = life == owner_life_ && owners.generation == all.generation();
-        const auto leave = good ? leaves_.find(owners.probe) : leaves_.end();
-        const auto in_time = leave != leaves_.end() && now < leave->second.until;
-        if (leave != leaves_.end())
-          leaves_.erase(leave);
+        const auto given = good ? leaves_.find(owners.probe) : leaves_.end();
+        const auto in_time = given != leaves_.end() && now < given->second.until;
+        if (given != leaves_.end())
+          leaves_.erase(given);
         owner->on_outcome(back, {.failed = failed}, now);
         outdated += good ? 0 : 1;
         expect(good || before == std::tuple{all.generation(), all.successes(), all.probes()},

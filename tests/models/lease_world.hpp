@@ -572,9 +572,9 @@ private:
     if (of.share.state() != bulkhead_share::mode::leased
         || grant.token.number != of.view.token().number)
       return; // is none, or overtaken
-    const auto served = std::max(grant.served, of.told_served) - of.told_served;
-    of.told_served += served;
-    if (!of.share.may_keep() && handed_on > served)
+    const auto newly_served = std::max(grant.served, of.told_served) - of.told_served;
+    of.told_served += newly_served;
+    if (!of.share.may_keep() && handed_on > newly_served)
       complain("a node serves more calls than the owner");
     const auto session = sessions_.find(of.key);
     if (of.share.may_keep() && owner_ && owner_->knows(of.key) && session != sessions_.end()
