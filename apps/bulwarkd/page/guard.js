@@ -6,11 +6,14 @@ import {callsChart, latencyChart, Timeline} from './charts.js';
 import {confirm, withToken} from './dialogs.js';
 import {h, icon, setAttribute, setIcon, setText} from './dom.js';
 import {EventList} from './event_list.js';
-import {count, duration, elapsed, exact, share, words} from './format.js';
+import {clock, count, duration, elapsed, exact, share} from './format.js';
 import {Policy} from './policy.js';
 import {ACTIONS, iconOf, stateOf} from './states.js';
 
 const WHY_EVERY = 2000;
+
+// The daemon's sentence has the times of UTC, the page those of whoever looks.
+const localTimes = (text) => text.replace(/\d{4}-\d\d-\d\dT[\d:.]+Z/g, (time) => clock(Date.parse(time)));
 
 export class GuardPage {
   constructor(app, name) {
@@ -174,14 +177,14 @@ export class GuardPage {
     const table = errors.length === 0 ? [] : [this.#errors(errors)];
     // While it is closed they are of the past: there for who asks.
     this.why.replaceChildren(...(isClosed
-      ? [h('details', {open: isUnfolded}, h('summary', 'Last errors of the circuit breaker'), h('p.hint', why.sentence ?? ''), table)]
-      : [h('p.sentence', icon(iconOf(why.state)), h('span', why.sentence ?? '')), ...table]));
+      ? [h('details', {open: isUnfolded}, h('summary', 'Last errors of the circuit breaker'), h('p.hint', localTimes(why.sentence ?? '')), table)]
+      : [h('p.sentence', icon(iconOf(why.state)), h('span', localTimes(why.sentence ?? ''))), ...table]));
   }
 
   #errors(errors) {
     return h('table.errors', h('caption.unseen', 'Last errors'),
       h('thead', h('tr', ['Error', 'Count', 'Last', 'Node', 'Guard'].map((word) => h('th', {scope: 'col'}, word)))),
-      h('tbody', errors.map((error) => h('tr', h('th', {scope: 'row'}, words(error.error)), h('td', exact(error.count)),
+      h('tbody', errors.map((error) => h('tr', h('th', {scope: 'row'}, error.error), h('td', exact(error.count)),
         h('td.text', error.last_text ?? ''), h('td', error.node ?? ''), h('td', error.guard ?? '')))));
   }
 

@@ -5,7 +5,7 @@ import {h, icon, setText} from './dom.js';
 import {count, duration, exact, share} from './format.js';
 
 const EVERY = 2000;
-const SHAPES = {up: 'closed', alive: 'closed', connected: 'closed', self: 'closed', ok: 'closed', lost: 'open', down: 'open', unreachable: 'open'};
+const SHAPES = {here: 'closed', connected: 'closed', lost: 'open'};
 const shapeOf = (state) => SHAPES[state] ?? 'half_open';
 
 const lostShare = ({succeeded = 0, failed = 0, timed_out = 0, rejected = 0} = {}) => {

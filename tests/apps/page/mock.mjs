@@ -246,7 +246,7 @@ export class MockDaemon {
         sum[key] += guard.calls[key];
     const latency = {count: sum.succeeded, p50: 0.004, p90: 0.021, p99: 0.19, max: 2.1};
     const nodes = [
-      {name: this.name, address: '127.0.0.1:4711', state: 'self', age: 0, restarts: 0, calls: sum, latency},
+      {name: this.name, address: '127.0.0.1:4711', state: 'here', age: 0, restarts: 0, calls: sum, latency},
       {name: 'b', address: '10.0.0.11:4711', state: 'connected', age: 0.4, restarts: 1, calls: sum, latency},
       {name: 'c', address: '10.0.0.12:4711', state: 'lost', age: 81, restarts: 0, calls: {...sum, failed: sum.failed + 40}, latency},
     ];

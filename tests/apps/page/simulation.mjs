@@ -168,7 +168,7 @@ export class SimulatedGuard {
     const breaker = this.breaker;
     const errors = [...breaker.errors.values()];
     const what = errors.map(({error, count}) => `${count} x ${error}`).join(', ');
-    const since = new Date(breaker.since).toISOString().slice(11, 19);
+    const since = new Date(breaker.since).toISOString();
     const probe = breaker.nextProbe ? `; next probe in ${Math.max(0, (breaker.nextProbe - now) / 1000).toFixed(1)}s` : '';
     const sentence = breaker.state === 'open' ? `open since ${since} because of ${breaker.cause?.replaceAll('_', ' ')}: ${what || 'no errors known'}${probe}`
       : breaker.state === 'forced_open' ? `forced open since ${since} by an operator` : `${breaker.state.replaceAll('_', ' ')}; ${breaker.failures} failures in a row`;

@@ -54,7 +54,7 @@ export const watch = {
       await page.locator('.badge b').getByText('Open', {exact: true}).waitFor();
       const sentence = page.locator('.sentence');
       await sentence.waitFor();
-      assert.match(await sentence.innerText(), /open since .* because/);
+      assert.match(await sentence.innerText(), /open since (\d{4}-\d\d-\d\d )?\d\d:\d\d:\d\d because/);
       await page.locator('.errors tbody tr').first().waitFor();
       await page.locator('.events').getByText('Closed → Open').first().waitFor();
       await page.locator('.timeline li[data-state="open"]').first().waitFor({state: 'attached'});
@@ -73,7 +73,9 @@ export const watch = {
       const names = () => page.locator('.wall .tile .name').allInnerTexts();
       await page.keyboard.press('/');
       await page.keyboard.type(test.guard);
-      await page.waitForFunction((name) => [...document.querySelectorAll('.wall .tile')].every((tile) => tile.textContent.includes(name)), test.guard);
+      const {content} = await test.api('GET', 'guards');
+      const found = content.guards.filter(({name, target}) => name.includes(test.guard) || target.includes(test.guard)).map(({name}) => name).sort();
+      await page.waitForFunction((wanted) => [...document.querySelectorAll('.wall .tile .name')].map((name) => name.textContent).sort().join() === wanted, found.join());
       assert.ok((await names()).includes(test.guard));
       assert.match(page.url(), new RegExp(`q=${encodeURIComponent(test.guard)}`));
       await page.reload();
