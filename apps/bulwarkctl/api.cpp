@@ -23,6 +23,24 @@ exit_code code_of(int status) {
   }
 }
 
+// In words of the machine that asks; the library has names for programmers.
+std::string why_text(httplib::Error error) {
+  switch (error) {
+  case httplib::Error::Connection:
+    return "nobody takes the connection";
+  case httplib::Error::ConnectionTimeout:
+    return "no connection in time";
+  case httplib::Error::Read:
+    return "the connection was lost, or it took too long";
+  case httplib::Error::SSLConnection:
+  case httplib::Error::SSLLoadingCerts:
+  case httplib::Error::SSLServerVerification:
+    return "TLS failed, or its certificate isn't trusted";
+  default:
+    return httplib::to_string(error);
+  }
+}
+
 constexpr auto json_type = "application/json";
 
 } // namespace
@@ -102,7 +120,7 @@ bool api::follow(const std::string& path, const std::string& last_id,
 json api::answer_of(const httplib::Result& result) const {
   if (!result)
     throw failure{no_connection,
-                  fmt::format("no answer from {}: {}", url_, httplib::to_string(result.error()))};
+                  fmt::format("no answer from {}: {}", url_, why_text(result.error()))};
   if (result->status < 200 || result->status > 299)
     throw_problem(result->status, result->body);
   if (result->body.empty())

@@ -28,6 +28,12 @@ std::string from_to(const json& change) {
   return side("from") + " -> " + side("to");
 }
 
+// Of what has happened, and isn't from something to something, there is nothing more to tell.
+std::string what_of(const json& entry) {
+  const auto sides = from_to(entry);
+  return text_at(entry, "what") + (sides == "(nothing) -> (nothing)" ? "" : ": " + sides);
+}
+
 void flatten(const json& group, const std::string& path, std::string& into) {
   for (const auto& [key, value] : group.items()) {
     const auto name = path.empty() ? safe(key) : path + "." + safe(key);
@@ -127,9 +133,8 @@ std::string nodes_text(const json& nodes) {
 std::string journal_text(const json& journal) {
   std::string result;
   for (const auto& each : list_at(journal, "entries"))
-    result += fmt::format("{}  {:<10} {}: {} ({}) [{}]\n", text_at(each, "time"),
-                          text_at(each, "kind"), text_at(each, "what"), from_to(each),
-                          text_at(each, "who"), text_at(each, "id"));
+    result += fmt::format("{}  {:<10} {} ({}) [{}]\n", text_at(each, "time"), text_at(each, "kind"),
+                          what_of(each), text_at(each, "who"), text_at(each, "id"));
   return result;
 }
 
@@ -157,9 +162,12 @@ std::string event_text(std::string_view type, const json& event) {
            + fmt::format("{}: {} rejected by {} ({})\n", text_at(event, "guard"),
                          text_at(event, "count"), text_at(event, "part"), text_at(event, "why"));
   if (type == "change")
-    return begin
-           + fmt::format("{}: {} ({})\n", text_at(event, "what"), from_to(event),
-                         text_at(event, "who"));
+    return begin + fmt::format("{} ({})\n", what_of(event), text_at(event, "who"));
+  // Who asks for all that is left knows that there was more.
+  if (type == "gap")
+    return number_at(event, "after") == 0
+               ? ""
+               : begin + fmt::format("events after {} are lost\n", text_at(event, "after"));
   return begin + line_of(event) + "\n";
 }
 

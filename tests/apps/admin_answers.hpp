@@ -40,7 +40,8 @@ constexpr auto nodes = R"({"nodes":[
 
 constexpr auto journal = R"({"entries":[
   {"id":1764091111310,"time":"2026-11-25T17:18:31.310Z","kind":"operator","who":"ann","what":"breaker db","from":"open","to":"forced_open"},
-  {"id":1764091110000,"time":"2026-11-25T17:18:30.000Z","kind":"transition","who":"a","what":"db","from":"closed","to":"open"}]})";
+  {"id":1764091110000,"time":"2026-11-25T17:18:30.000Z","kind":"transition","who":"a","what":"db","from":"closed","to":"open"},
+  {"id":1764091100000,"time":"2026-11-25T17:18:20.000Z","kind":"start","who":"a","what":"bulwarkd 0.1.0","from":"","to":""}]})";
 
 constexpr auto events =
     "id: 7\nevent: transition\n"

@@ -92,7 +92,8 @@ TEST_CASE("one guard's statistics and why its circuit is open and nodes and the 
   CHECK(ctl(daemon, "journal").output
         == "2026-11-25T17:18:31.310Z  operator   breaker db: open -> forced_open (ann) "
            "[1764091111310]\n"
-           "2026-11-25T17:18:30.000Z  transition db: closed -> open (a) [1764091110000]\n");
+           "2026-11-25T17:18:30.000Z  transition db: closed -> open (a) [1764091110000]\n"
+           "2026-11-25T17:18:20.000Z  start      bulwarkd 0.1.0 (a) [1764091100000]\n");
   CHECK(ctl(daemon, "journal --limit 1 --before 1764091111310").code == 0);
 }
 
@@ -138,7 +139,7 @@ TEST_CASE("--json gives the daemon's own documents each in a line [W56]", "[bulw
   const auto policy = documents_in(ctl(daemon, "policy db get --json").output);
   CHECK(policy.at(0) == nlohmann::json::parse(answers::guard).at("policy"));
   const auto entries = documents_in(ctl(daemon, "journal --json").output);
-  REQUIRE(entries.size() == 2);
+  REQUIRE(entries.size() == 3);
   CHECK(entries[1] == nlohmann::json::parse(answers::journal).at("entries").at(1));
 }
 
@@ -209,6 +210,7 @@ TEST_CASE("exit codes tell what was wrong [W57]", "[bulwarkctl]") {
       url = gone.url();
     }
     CHECK(run(BULWARKCTL, "list --url " + url).code == 3);
+    CHECK(run(BULWARKCTL, "list --url " + url).says("nobody takes the connection"));
     CHECK(run(BULWARKCTL, "events -f --url " + url).code == 3);
     CHECK(run(BULWARKCTL, "top --url " + url).code == 3);
     CHECK(run(BULWARKCTL, "list --url http://no.such.host.invalid").code == 3);
@@ -262,6 +264,8 @@ TEST_CASE("events are lines and end with the past unless they are followed [W58]
   const auto documents = documents_in(ctl(daemon, "events --json --after 5").output);
   CHECK(daemon.last_request().last_event_id == "5");
   REQUIRE(documents.size() == 3);
+  daemon.streams("event: gap\ndata: {\"after\":0}\n\nevent: gap\ndata: {\"after\":5}\n\n");
+  CHECK(ctl(daemon, "events").output == "-  gap        events after 5 are lost\n");
   CHECK(documents[1].at("event") == "rejections");
   CHECK(documents[1].at("count") == 12);
 }
