@@ -146,6 +146,22 @@ timespan latency_histogram::quantile(double q) const noexcept {
   return max_;
 }
 
+std::uint64_t latency_histogram::count_up_to(timespan value) const noexcept {
+  if (value >= max_)
+    return count_;
+  if (value < min_)
+    return 0;
+  const auto last = bucket_of(value);
+  const auto end = std::size_t{last} + (middle_of(last) <= value ? 1 : 0);
+  auto result = std::uint64_t{0};
+  for (std::size_t i = 0; i < groups_.size(); ++i) {
+    const auto first = (first_group_ + i) * per_group;
+    for (std::size_t j = 0; j < per_group && first + j < end; ++j)
+      result += groups_[i][j];
+  }
+  return result;
+}
+
 std::map<std::uint32_t, std::uint64_t> latency_histogram::buckets() const {
   auto result = std::map<std::uint32_t, std::uint64_t>{};
   for (std::size_t i = 0; i < groups_.size(); ++i) {

@@ -56,6 +56,10 @@ public:
   /// 0 where empty. Requires: 0 <= q <= 1.
   [[nodiscard]] timespan quantile(double q) const noexcept;
 
+  /// How many observations don't exceed `value`; those within twice relative_error of it may be
+  /// counted or not. Rises with `value`, to count() at max().
+  [[nodiscard]] std::uint64_t count_up_to(timespan value) const noexcept;
+
   friend bool operator==(const latency_histogram&, const latency_histogram&) = default;
 
   /// For serialisation: the buckets that hold something, by bucket number, and back.

@@ -112,6 +112,23 @@ struct http_answer {
       result.headers[name] = line.substr(std::min(colon + 2, line.size()));
       at = end;
     }
+    const auto encoding = result.headers.find("transfer-encoding");
+    if (encoding != result.headers.end() && encoding->second == "chunked")
+      result.body = without_chunks(result.body);
+    return result;
+  }
+
+private:
+  static std::string without_chunks(const std::string& text) {
+    std::string result;
+    for (std::size_t at = 0; at < text.size();) {
+      const auto size = std::strtoul(text.c_str() + at, nullptr, 16);
+      const auto begin = text.find("\r\n", at) + 2;
+      result += text.substr(begin, size);
+      at = begin + size + 2;
+      if (size == 0)
+        break;
+    }
     return result;
   }
 };

@@ -153,6 +153,32 @@ TEST_CASE("a histogram restored from its buckets is the same [Y8]", "[statistics
   }));
 }
 
+TEST_CASE("so many don't exceed a value, within its relative error [W19]", "[statistics]") {
+  CHECK(rc::check([] {
+    const auto given = *any_values();
+    const auto histogram = recorded(given);
+    const auto all = sorted(given);
+    const auto count_to = [&](long double bound) {
+      return static_cast<std::uint64_t>(
+          std::count_if(all.begin(), all.end(), [bound](timespan each) {
+            return static_cast<long double>(each.count()) <= bound;
+          }));
+    };
+    auto last = std::uint64_t{0};
+    for (const auto value : sorted(*any_values())) {
+      const auto found = histogram.count_up_to(value);
+      const auto exact = static_cast<long double>(value.count());
+      // A bucket's middle is off by relative_error, the value in it by as much again.
+      RC_ASSERT(found >= count_to(exact * (1 - 2 * latency_histogram::relative_error)));
+      RC_ASSERT(found <= count_to(exact * (1 + 2 * latency_histogram::relative_error)));
+      RC_ASSERT(found >= last);
+      last = found;
+    }
+    RC_ASSERT(histogram.count_up_to(timespan{-1}) == 0);
+    RC_ASSERT(histogram.count_up_to(histogram.max()) == histogram.count());
+  }));
+}
+
 TEST_CASE("whatever is restored is refused or makes sense", "[statistics]") {
   auto taken = 0;
   CHECK(rc::check("hostile input is refused or makes sense", [&] {

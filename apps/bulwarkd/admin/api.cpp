@@ -67,6 +67,7 @@ const std::vector<admin_api::route>& admin_api::routes() {
   static const std::vector<route> all{
       {"GET", {"healthz"}, &admin_api::health},
       {"GET", {"readyz"}, &admin_api::ready},
+      {"GET", {"metrics"}, &admin_api::metrics},
       {"GET", {"api", "v1", "guards"}, &admin_api::all_guards},
       {"GET", {"api", "v1", "guards", "*"}, &admin_api::one_guard},
       {"GET", {"api", "v1", "parts"}, &admin_api::all_parts},

@@ -49,6 +49,7 @@ private:
   void nodes(exchange& with);
   void journal(exchange& with);
   void events(exchange& with);
+  void metrics(exchange& with);
   void page(exchange& with);
 
   // Changing.

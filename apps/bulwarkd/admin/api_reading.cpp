@@ -1,5 +1,6 @@
 #include "bulwarkd/admin/api.hpp"
 #include "bulwarkd/admin/guard_json.hpp"
+#include "bulwarkd/admin/metrics_text.hpp"
 #include "bulwarkd/admin/questions.hpp"
 #include "bulwarkd/admin/time_text.hpp"
 
@@ -166,6 +167,17 @@ void admin_api::events(exchange& with) {
     return refuse(with.response, 503, "there are too many event streams already");
   }
   with.becomes_stream = true;
+}
+
+void admin_api::metrics(exchange& with) {
+  const auto stats = stats_or_refuse(with, nullptr);
+  if (!stats)
+    return;
+  metrics_text text;
+  tell_metrics(*stats, text);
+  tell_process_metrics(text);
+  with.response.set_content(text.take() + caf_metrics(node_.system().metrics()),
+                            "text/plain; version=0.0.4; charset=utf-8");
 }
 
 void admin_api::page(exchange& with) {

@@ -5,6 +5,7 @@
 #include "bulwarkd/admin/http_port.hpp"
 #include "bulwarkd/admin/http_server.hpp"
 #include "bulwarkd/admin/listening_socket.hpp"
+#include "bulwarkd/admin/metrics_mirror.hpp"
 
 #include <utility>
 
@@ -28,6 +29,8 @@ public:
         },
         [this] { return events_.tick(); });
     events_.write_to(*port_);
+    if (metrics_mirror::is_wanted(node.system()))
+      mirror_.emplace(node, settings.mirror_interval);
     port_->start();
   }
   server(const server&) = delete;
@@ -39,6 +42,7 @@ public:
   event_hub& events() noexcept { return events_; }
 
 private:
+  std::optional<metrics_mirror> mirror_;
   event_hub events_;
   admin_api api_;
   http_server http_;

@@ -20,6 +20,8 @@ struct admin_settings {
   std::size_t max_listeners = 32;   ///< Of those, event streams; more are answered 503.
   /// Events are kept so long after the last listener has gone, for one who comes back.
   std::chrono::milliseconds event_linger{30'000};
+  /// How often CAF's registry of metrics is brought up to date, where its exporter is configured.
+  std::chrono::milliseconds mirror_interval{10'000};
 };
 
 } // namespace bulwarkd
