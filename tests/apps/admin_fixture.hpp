@@ -44,7 +44,10 @@ public:
   }
 
   [[nodiscard]] std::string guard_settings_text(const std::string& guard) const override {
-    return "guard = \"" + guard + '"';
+    for (const auto& each : guard_overview())
+      if (each.name == guard)
+        return "target = \"" + each.target + '"';
+    return {};
   }
 
   [[nodiscard]] nlohmann::json guard_settings_json(const std::string& /*guard*/) const override {
