@@ -12,7 +12,7 @@ namespace bulwarkctl {
 
 namespace {
 
-// https://no-color.org
+// As no-color.org has it: any value but an empty one refuses them.
 bool colours_are_wanted() {
   const auto* refused_by = std::getenv("NO_COLOR");
   const auto* kind = std::getenv("TERM");

@@ -189,7 +189,7 @@ TEST_CASE("exit codes tell what was wrong [W57]", "[bulwarkctl]") {
                               "config",
                               "top --interval 0",
                               "--timeout x list",
-                              "list --url http://u:p@localhost",
+                              "list --url http://127.0.0.1:80@localhost",
                               "list --url ftp://localhost",
                               "list --url localhost:80",
                               "list --token secret",
@@ -213,7 +213,6 @@ TEST_CASE("exit codes tell what was wrong [W57]", "[bulwarkctl]") {
     CHECK(run(BULWARKCTL, "list --url " + url).says("nobody takes the connection"));
     CHECK(run(BULWARKCTL, "events -f --url " + url).code == 3);
     CHECK(run(BULWARKCTL, "top --url " + url).code == 3);
-    CHECK(run(BULWARKCTL, "list --url http://no.such.host.invalid").code == 3);
     daemon.answers("GET", "/api/v1/guards", "<html>hello</html>");
     CHECK(ctl(daemon, "list").says("is no bulwarkd"));
     CHECK(ctl(daemon, "list").code == 3);
