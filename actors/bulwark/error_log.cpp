@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <new>
 #include <string>
+#include <utility>
 
 namespace bulwark {
 
@@ -33,12 +34,14 @@ void error_log::note(const caf::error& reason, instant now) noexcept {
       return each.reason.code() == reason.code() && each.reason.category() == reason.category();
     });
     if (found == entries_.end()) {
-      if (entries_.size() < most)
-        found = entries_.insert(entries_.end(), entry{});
-      else
+      entry next{.reason = reason, .written = now, .last = now, .count = 0};
+      if (entries_.size() < most) {
+        found = entries_.insert(entries_.end(), std::move(next));
+      } else {
         found = std::min_element(entries_.begin(), entries_.end(),
                                  [](const entry& a, const entry& b) { return a.last < b.last; });
-      *found = {.reason = reason, .written = now, .last = now, .count = 0};
+        *found = std::move(next);
+      }
     } else if (now - found->written >= std::chrono::seconds{1}) {
       found->reason = reason;
       found->written = now;

@@ -77,6 +77,21 @@ supervisor_actor::trouble& supervisor_actor::in_trouble() const {
   return *trouble_;
 }
 
+/// Where memory for it is refused it is as if it had not been.
+void supervisor_actor::note_error(const caf::error& reason) noexcept {
+  try {
+    in_trouble().errors.note(reason, now());
+  } catch (const std::bad_alloc&) {
+  }
+}
+
+void supervisor_actor::note_timeout() noexcept {
+  try {
+    note_error(caf::make_error(errc::timed_out));
+  } catch (const std::bad_alloc&) {
+  }
+}
+
 // -- what comes in ----------------------------------------------------------------------
 
 bool supervisor_actor::enqueue(caf::mailbox_element_ptr element, compat::enqueue_context* context) {
@@ -351,7 +366,7 @@ void supervisor_actor::take_failure(failed_reply& reply) {
   const auto attempt = attempt_of(current_mailbox_element()->mid);
   if (reply.lost) {
     if (core_.awaits_reply(attempt))
-      in_trouble().errors.note(caf::make_error(errc::target_lost), now());
+      note_error(reply.reason);
     note_end(attempt, replica_outcome::failed);
     core_.on_lost(attempt, now(), !was_not_delivered(reply.reason));
   } else {
@@ -366,7 +381,7 @@ void supervisor_actor::take_failure(failed_reply& reply) {
     if (core_.awaits_reply(attempt)) {
       records_[attempt.slot].last_error = reply.reason;
       if (kind.counts)
-        in_trouble().errors.note(reply.reason, now());
+        note_error(reply.reason);
     }
     reply_ = caf::make_message(std::move(reply.reason));
     core_.on_reply(attempt, kind, now());

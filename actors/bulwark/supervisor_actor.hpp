@@ -65,7 +65,6 @@ public:
     std::shared_ptr<retry_allowance> budget = {}; ///< What limits.budget points to.
     error_predicate failure_on = counted;
     std::unique_ptr<const std::function<bool(const caf::message&)>> failure_on_result = {};
-    cancel_signal cancel = cancel_signal::automatic;
     std::string breaker_name = {}; ///< Where limits.breaker is true.
     std::string bulkhead_name = {};
     caf::weak_actor_ptr breaker =
@@ -73,6 +72,7 @@ public:
     caf::weak_actor_ptr bulkhead = {};
     std::shared_ptr<const circuit_view> view = {};
     std::shared_ptr<const lease_view> lease = {}; ///< Where another node owns the bulkhead.
+    cancel_signal cancel = cancel_signal::automatic;
     bool shows_permit = false;                    ///< To the target; requires: `lease`.
     bool shows_context = false;                   ///< To the target.
     bool watches_callers = false;
@@ -155,6 +155,8 @@ private:
 
   [[nodiscard]] instant now() const;
   [[nodiscard]] trouble& in_trouble() const;
+  void note_error(const caf::error& reason) noexcept;
+  void note_timeout() noexcept;
   [[nodiscard]] caf::behavior own_messages();
   void carry(caf::message& content);
   caf::delegated<caf::message> accept(std::optional<caf::strong_actor_ptr> target,

@@ -199,7 +199,7 @@ void supervisor_actor::note_end(attempt_id attempt, replica_outcome outcome) {
 /// calls name too. But where it happens it happens in floods, to one target: asked once.
 void supervisor_actor::cut_attempt(attempt_id attempt, errc why) {
   if (why == errc::timed_out)
-    in_trouble().errors.note(caf::make_error(why), now());
+    note_timeout();
   if (self_.targets)
     self_.targets->on_end(
         attempt.slot, why == errc::timed_out ? replica_outcome::failed : replica_outcome::nothing,

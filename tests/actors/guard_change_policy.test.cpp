@@ -301,6 +301,7 @@ TEST_CASE("statistics say whose parts a guard uses and which errors its attempts
 }
 
 TEST_CASE("of many kinds of errors those are remembered that were seen last [Y9]", "[guard]") {
+  init_types();
   error_log log;
   for (std::uint8_t code = 1; code <= 10; ++code)
     for (auto i = 0; i < code; ++i)

@@ -123,7 +123,7 @@ TEST_CASE("stats --watch looks again and again [W55]", "[bulwarkctl]") {
 
 // -- for scripts -----------------------------------------------------------------------
 
-TEST_CASE("--json gives the daemon's own documents each in a line [W56]", "[bulwarkctl]") {
+TEST_CASE("with --json it gives the daemon's own documents each in a line [W56]", "[bulwarkctl]") {
   const daemon_with_answers daemon;
   for (const auto& [command, expected] :
        std::vector<std::pair<std::string, std::string>>{{"list", answers::guards},

@@ -300,6 +300,7 @@ TEST_CASE("a hundred reloads a second under load lose no call and the books bala
     // One that is just finishing its calls can't be made again in the same moment: said, and done next time.
     for (const auto& each : report.wrong)
       wrong += each.find("of that name is alive") == each.npos ? 1 : 0;
+    // sleeps: so many a second is what is tried
     std::this_thread::sleep_until(begun + 10ms * (reloads + 1));
   }
   over = true;

@@ -346,8 +346,9 @@ public:
       else
         client.stay_until(finished, count);
     });
-    // All holders have ended: what they still had has come back.
-    result.free_at_last = sys_.get<std::uint32_t>(bulkhead, available_capacity_atom_v);
+    // All holders have ended: what they still had comes back with the news of it.
+    for (auto asked = 0; asked < 100'000 && result.free_at_last != policy.max_workers; ++asked)
+      result.free_at_last = sys_.get<std::uint32_t>(bulkhead, available_capacity_atom_v);
     caf::anon_send_exit(bulkhead, caf::exit_reason::kill);
     return result;
   }

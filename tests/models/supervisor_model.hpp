@@ -185,6 +185,7 @@ struct promised {
   bool function = false;
   bool idempotent = true;
   bool is_retry = false; // of somebody further out
+  bool repeatable = false; // a policy could have it made again when it began
   place where = place::between;
   attempt_id attempt{};
   instant due = end_of_time; // of the place
@@ -462,6 +463,7 @@ inline void station::call(digits digit) {
                 .function = function,
                 .idempotent = idempotent.value_or(!limits.retry || limits.retry->idempotent),
                 .is_retry = is_retry,
+                .repeatable = limits.retry || limits.hedge != nullptr,
                 .number = ++last_call};
   core.start(slot,
              {.deadline = own,
@@ -684,7 +686,7 @@ inline void station::start_attempt(attempt_id attempt) {
   call.due = std::min(call.deadline,
                       limits.attempt_timeout ? all.now + *limits.attempt_timeout : end_of_time);
   launched.push_back(attempt);
-  const auto may_be_copied = limits.hedge != nullptr && call.idempotent && !call.is_retry
+  const auto may_be_copied = limits.hedge != nullptr && call.repeatable && call.idempotent && !call.is_retry
                              && !call.function && !call.second && call.other == 0;
   call.copy_is_sure = may_be_copied;
   call.copy_due = may_be_copied ? all.now + hedge_delay : end_of_time;
@@ -773,6 +775,7 @@ inline void station::answer(std::uint32_t slot, const call_end& end) {
     MUST((doing == action::reply && done_to == call.attempt));
     // What could have been tried again wasn't for a reason.
     MUST((!reply || !limits.retry || !reply->retryable || end.no_more || call.is_retry
+          || !call.repeatable
           || (reply->begun && !call.idempotent) || reply->forbids_retry
           || reply->retry_after > limits.retry->max_retry_after));
     ++all.met.succeeded;

@@ -16,12 +16,8 @@ const freePort = () => new Promise((resolve) => {
   });
 });
 
-const configuration = (port, tokenFile, journal) => `bulwark {
-  name = "a"
-  admin { port = ${port}, token-file = ${JSON.stringify(tokenFile)} }
-  journal { file = ${JSON.stringify(journal)} }
-  guards {
-    echo {
+/// Guards of all kinds, for scenarios that say none of their own.
+const SOME_GUARDS = `echo {
       target = "echo", deadline = 5s, attempt-timeout = 1s
       retry { max-attempts = 2, base-delay = 1ms, max-delay = 2ms }
       circuit-breaker { failure-threshold = 5, open-for = 30s }
@@ -29,14 +25,22 @@ const configuration = (port, tokenFile, journal) => `bulwark {
     }
     failing { target = "failing", deadline = 5s, circuit-breaker { failure-threshold = 3 } }
     slow { target = "slow", deadline = 2s }
-    second { target = "echo", deadline = 5s, bulkhead { max-workers = 2, queue-size = 3 } }
+    second { target = "echo", deadline = 5s, bulkhead { max-workers = 2, queue-size = 3 } }`;
+
+const configuration = ({name, guards, port, tokenFile, journal}) => `bulwark {
+  name = ${JSON.stringify(name)}
+  listen { port = 0 }
+  admin { port = ${port}, token-file = ${JSON.stringify(tokenFile)} }
+  journal { file = ${JSON.stringify(journal)} }
+  guards {
+    ${guards}
   }
 }
 `;
 
 export class RealDaemon {
-  constructor({program, token}) {
-    Object.assign(this, {program, folder: mkdtempSync(path.join(tmpdir(), 'bulwark-page-'))});
+  constructor({program, token, name = 'a', guards = SOME_GUARDS}) {
+    Object.assign(this, {program, name, guards, folder: mkdtempSync(path.join(tmpdir(), 'bulwark-page-'))});
     this.tokenFile = path.join(this.folder, 'token');
     writeFileSync(this.tokenFile, token, {mode: 0o600});
   }
@@ -44,10 +48,10 @@ export class RealDaemon {
   /// Also again, at the same port.
   async start() {
     this.port ??= await freePort();
-    const file = path.join(this.folder, 'bulwarkd.conf');
-    writeFileSync(file, configuration(this.port, this.tokenFile, path.join(this.folder, 'journal.db')));
+    this.file = path.join(this.folder, 'bulwarkd.conf');
+    writeFileSync(this.file, configuration({...this, journal: path.join(this.folder, 'journal.db')}));
     this.said = '';
-    this.process = spawn(this.program, [`--config-file=${file}`], {stdio: ['ignore', 'pipe', 'pipe']});
+    this.process = spawn(this.program, [`--config-file=${this.file}`], {stdio: ['ignore', 'pipe', 'pipe']});
     for (const stream of [this.process.stdout, this.process.stderr])
       stream.on('data', (text) => (this.said += text));
     this.ended = new Promise((resolve) => this.process.once('close', resolve));
