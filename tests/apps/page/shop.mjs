@@ -51,31 +51,31 @@ class Service {
 
 // What is bought has tries to spare, what is only looked at has none: its calls are the first that
 // are not made when the warehouse is slow.
-const guards = (warehouse, people) => `orders {
+const guards = (warehouse, people, openFor) => `orders {
       target = "${warehouse}", deadline = 3s, attempt-timeout = 1s
       retry { max-attempts = 3, base-delay = 20ms, max-delay = 200ms, idempotent = true, budget { ratio = 0.1, min-per-second = 1 } }
-      circuit-breaker { failure-threshold = 0, open-for = 3s, count-window { size = 40, failure-ratio = 0.5, minimum-calls = 20 } }
+      circuit-breaker { failure-threshold = 0, open-for = ${openFor}, count-window { size = 40, failure-ratio = 0.5, minimum-calls = 20 } }
       bulkhead { max-workers = 12, queue-size = 20, queue-timeout = 500ms }
     }
     checkout {
       target = "${warehouse}", deadline = 3s
-      circuit-breaker { failure-threshold = 5, open-for = 3s }
+      circuit-breaker { failure-threshold = 5, open-for = ${openFor} }
       bulkhead { max-workers = 3, queue-size = 8, queue-timeout = 500ms }
     }
     history {
       target = "${warehouse}", deadline = 2s
-      circuit-breaker { failure-threshold = 10, open-for = 3s, slow-call-duration = 300ms, count-window { size = 40, failure-ratio = 0.5, minimum-calls = 20, slow-ratio = 0.8 } }
+      circuit-breaker { failure-threshold = 10, open-for = ${openFor}, slow-call-duration = 300ms, count-window { size = 40, failure-ratio = 0.5, minimum-calls = 20, slow-ratio = 0.8 } }
       bulkhead { max-workers = 8, queue-size = 8, queue-timeout = 200ms }
     }
     users {
       target = "${people}", deadline = 2s, attempt-timeout = 1s
       retry { max-attempts = 2, base-delay = 10ms, idempotent = true, budget { } }
-      circuit-breaker { failure-threshold = 5, open-for = 3s }
+      circuit-breaker { failure-threshold = 5, open-for = ${openFor} }
       bulkhead { max-workers = 10, queue-size = 50 }
     }
     profile {
       target = "${people}", deadline = 2s, attempt-timeout = 1s
-      circuit-breaker { failure-threshold = 5, open-for = 3s }
+      circuit-breaker { failure-threshold = 5, open-for = ${openFor} }
     }
     suggestions { target = "${people}", deadline = 1s }`;
 
@@ -140,14 +140,14 @@ class Load {
 }
 
 export class Shop {
-  constructor({bulwarkd, flakyService, token}) {
-    Object.assign(this, {programs: {bulwarkd, flakyService}, token});
+  constructor({bulwarkd, flakyService, token, openFor}) {
+    Object.assign(this, {programs: {bulwarkd, flakyService}, token, openFor});
   }
 
   async start() {
     this.warehouse = await new Service().start(this.programs.flakyService);
     this.people = await new Service().start(this.programs.flakyService);
-    this.daemon = await new RealDaemon({program: this.programs.bulwarkd, token: this.token, name: 'shop', guards: guards(this.warehouse.address, this.people.address)}).start();
+    this.daemon = await new RealDaemon({program: this.programs.bulwarkd, token: this.token, name: 'shop', guards: guards(this.warehouse.address, this.people.address, this.openFor)}).start();
     this.load = new Load(this.daemon.address, this.token);
     this.load.start();
     return this;
