@@ -73,8 +73,8 @@ public:
     std::shared_ptr<const circuit_view> view = {};
     std::shared_ptr<const lease_view> lease = {}; ///< Where another node owns the bulkhead.
     cancel_signal cancel = cancel_signal::automatic;
-    bool shows_permit = false;                    ///< To the target; requires: `lease`.
-    bool shows_context = false;                   ///< To the target.
+    bool shows_permit = false;  ///< To the target; requires: `lease`.
+    bool shows_context = false; ///< To the target.
     bool watches_callers = false;
     // Pointers, for most guards have none of these.
     std::unique_ptr<bulwark::chaos> chaos = {};

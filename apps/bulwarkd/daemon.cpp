@@ -16,6 +16,8 @@
 #include <cstdio>
 #include <cstring>
 #include <ctime>
+#include <optional>
+#include <string>
 #include <thread>
 
 namespace bulwarkd {
@@ -108,6 +110,32 @@ void serve(operations& node) {
                 "shutting_down");
 }
 
+// What is said without a node.
+std::optional<std::string> text_to_say(const command_line& line) {
+  if (line.help)
+    return help_text();
+  if (line.version)
+    return "bulwarkd " BULWARK_VERSION "\n";
+  return line.reference ? std::optional{reference()} : std::nullopt;
+}
+
+void add(mistakes& to, const mistakes& more) {
+  to.insert(to.end(), more.begin(), more.end());
+}
+
+// What files that settings name have to hold.
+token_reading read_files(const configuration& told) {
+  token_reading result;
+  if (told.tls)
+    add(result.wrong, find_tls_mistakes(*told.tls));
+  if (told.admin && !told.admin->token_file.empty()) {
+    auto found = read_token(told.admin->token_file);
+    result.token = std::move(found.token);
+    add(result.wrong, found.wrong);
+  }
+  return result;
+}
+
 } // namespace
 
 int run(int argc, const char* const* argv, const target_table& targets) {
@@ -116,28 +144,17 @@ int run(int argc, const char* const* argv, const target_table& targets) {
   caf::io::middleman::init_global_meta_objects();
   caf::core::init_global_meta_objects();
   auto line = parse_command_line(argc, argv);
-  if (line.help || line.version || line.reference) {
-    const auto text = line.help      ? help_text()
-                      : line.version ? std::string{"bulwarkd " BULWARK_VERSION "\n"}
-                                     : reference();
-    std::fputs(text.c_str(), stdout);
+  if (const auto text = text_to_say(line)) {
+    std::fputs(text->c_str(), stdout);
     return ended_as_told;
   }
-  auto [told, wrong] = read_configuration(line.settings, targets);
-  wrong.insert(wrong.begin(), line.wrong.begin(), line.wrong.end());
-  if (told.tls) {
-    const auto of_files = find_tls_mistakes(*told.tls);
-    wrong.insert(wrong.end(), of_files.begin(), of_files.end());
-  }
-  std::string token;
-  if (told.admin && !told.admin->token_file.empty()) {
-    auto found = read_token(told.admin->token_file);
-    token = std::move(found.token);
-    wrong.insert(wrong.end(), found.wrong.begin(), found.wrong.end());
-  }
+  auto [told, of_settings] = read_configuration(line.settings, targets);
+  auto wrong = line.wrong;
+  add(wrong, of_settings);
+  const auto files = read_files(told);
+  add(wrong, files.wrong);
   node_config config;
-  const auto of_caf = apply_to(config, line.settings);
-  wrong.insert(wrong.end(), of_caf.begin(), of_caf.end());
+  add(wrong, apply_to(config, line.settings));
   if (!wrong.empty())
     return complain(wrong);
   if (line.check)

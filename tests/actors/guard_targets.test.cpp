@@ -271,7 +271,7 @@ TEST_CASE("one_for_all stops and makes all anew, rest_for_one those after it [U1
 
 // -- second copies ------------------------------------------------------------------------------
 
-TEST_CASE("a guard sends a second copy of a call that takes long, to another target [W1] [W4] [H1]",
+TEST_CASE("a guard sends a second copy of a call that takes long, to another target [J1] [J4] [H1]",
           "[guard]") {
   several_targets f{2};
   auto guard = f.guard_of_all({.deadline = 1s, .hedge = hedge_policy{.delay = 10ms, .ratio = 1}});
@@ -293,7 +293,7 @@ TEST_CASE("a guard sends a second copy of a call that takes long, to another tar
   CHECK(stats.late_replies == 1);
 }
 
-TEST_CASE("the loser is told to stop, and a caller's cancel stops both [W4]", "[guard]") {
+TEST_CASE("the loser is told to stop, and a caller's cancel stops both [J4]", "[guard]") {
   guard_fixture f;
   auto guard = f.guard({.deadline = 1s,
                         .cancel = cancel_signal::on,

@@ -76,7 +76,9 @@ bool is_harmless_host(std::string_view after_scheme) {
                                 "www.w3.org/2000/svg", "{", "%", "<", "\"", "HOST", "host"})
     if (after_scheme.rfind(host, 0) == 0)
       return true;
-  return after_scheme.empty();
+  // RFC 2606: nobody's.
+  const auto name = after_scheme.substr(0, after_scheme.find_first_of("/:\"' )"));
+  return after_scheme.empty() || name.ends_with(".example") || name.ends_with(".invalid");
 }
 
 } // namespace

@@ -37,7 +37,7 @@ timespan exact_quantile(std::vector<timespan> all, double q) {
 
 TEST_CASE(
     "the measured wait is the percentile of what calls took lately, give or take an eighth of "
-    "them [W1]",
+    "them [J1]",
     "[hedge]") {
   auto compared = 0;
   CHECK(rc::check("core and list agree", [&] {
@@ -95,7 +95,7 @@ TEST_CASE(
 }
 
 TEST_CASE("a steady stream's percentile is measured to within a hundredth, and follows a change "
-          "[W1]",
+          "[J1]",
           "[hedge]") {
   hedging core{{.percentile = 0.95, .min_delay = 0ms, .memory = 10s}, instant{}};
   auto now = instant{};
@@ -110,7 +110,7 @@ TEST_CASE("a steady stream's percentile is measured to within a hundredth, and f
   CHECK(std::abs((feed(10us) - 9500us).count()) < (200us / 1ns));
 }
 
-TEST_CASE("second copies are at most their share of all calls [W2]", "[hedge]") {
+TEST_CASE("second copies are at most their share of all calls [J2]", "[hedge]") {
   hedging core{{.delay = 10ms, .ratio = 0.02, .window = 1s}, instant{}};
   auto now = instant{};
   auto copies = 0;
@@ -124,7 +124,7 @@ TEST_CASE("second copies are at most their share of all calls [W2]", "[hedge]") 
   CHECK(copies >= calls / 50 * 9 / 10);
 }
 
-TEST_CASE("what is out of range in a hedge policy is named [W3]", "[hedge]") {
+TEST_CASE("what is out of range in a hedge policy is named [J3]", "[hedge]") {
   CHECK(find_mistakes(hedge_policy{}).empty());
   const auto mistakes = find_mistakes(hedge_policy{.delay = -1ns,
                                                    .percentile = 1,

@@ -184,7 +184,7 @@ struct promised {
   instant deadline;
   bool function = false;
   bool idempotent = true;
-  bool is_retry = false; // of somebody further out
+  bool is_retry = false;   // of somebody further out
   bool repeatable = false; // a policy could have it made again when it began
   place where = place::between;
   attempt_id attempt{};
@@ -686,8 +686,8 @@ inline void station::start_attempt(attempt_id attempt) {
   call.due = std::min(call.deadline,
                       limits.attempt_timeout ? all.now + *limits.attempt_timeout : end_of_time);
   launched.push_back(attempt);
-  const auto may_be_copied = limits.hedge != nullptr && call.repeatable && call.idempotent && !call.is_retry
-                             && !call.function && !call.second && call.other == 0;
+  const auto may_be_copied = limits.hedge != nullptr && call.repeatable && call.idempotent
+                             && !call.is_retry && !call.function && !call.second && call.other == 0;
   call.copy_is_sure = may_be_copied;
   call.copy_due = may_be_copied ? all.now + hedge_delay : end_of_time;
   if (limits.breaker) {
@@ -775,8 +775,7 @@ inline void station::answer(std::uint32_t slot, const call_end& end) {
     MUST((doing == action::reply && done_to == call.attempt));
     // What could have been tried again wasn't for a reason.
     MUST((!reply || !limits.retry || !reply->retryable || end.no_more || call.is_retry
-          || !call.repeatable
-          || (reply->begun && !call.idempotent) || reply->forbids_retry
+          || !call.repeatable || (reply->begun && !call.idempotent) || reply->forbids_retry
           || reply->retry_after > limits.retry->max_retry_after));
     ++all.met.succeeded;
     all.met.copies_won += call.second ? 1 : 0;

@@ -34,7 +34,7 @@ struct hedged_supervisor : recording_supervisor {
 
 } // namespace
 
-TEST_CASE("a call that takes long gets a second copy, and the first reply is the answer [W1] [W4]",
+TEST_CASE("a call that takes long gets a second copy, and the first reply is the answer [J1] [J4]",
           "[hedge]") {
   hedged_supervisor s{{.deadline = 1s}};
   s.call();
@@ -58,7 +58,7 @@ TEST_CASE("a call that takes long gets a second copy, and the first reply is the
   s.check_at_rest();
 }
 
-TEST_CASE("a call that has its reply in time gets no second copy [W1]", "[hedge]") {
+TEST_CASE("a call that has its reply in time gets no second copy [J1]", "[hedge]") {
   hedged_supervisor s{{.deadline = 1s}};
   s.call();
   s.pass(9ms);
@@ -69,7 +69,7 @@ TEST_CASE("a call that has its reply in time gets no second copy [W1]", "[hedge]
   s.check_at_rest();
 }
 
-TEST_CASE("a copy that fails is not the answer as long as the other may succeed [W5]", "[hedge]") {
+TEST_CASE("a copy that fails is not the answer as long as the other may succeed [J5]", "[hedge]") {
   hedged_supervisor s{{.deadline = 1s}};
   s.call();
   s.pass(11ms);
@@ -82,7 +82,7 @@ TEST_CASE("a copy that fails is not the answer as long as the other may succeed 
   s.check_at_rest();
 }
 
-TEST_CASE("a try has two copies at most, whatever becomes of the first [W6]", "[hedge]") {
+TEST_CASE("a try has two copies at most, whatever becomes of the first [J6]", "[hedge]") {
   hedged_supervisor s{{.deadline = 1s, .bulkhead = true}};
   s.call();
   s.grant();
@@ -95,7 +95,7 @@ TEST_CASE("a try has two copies at most, whatever becomes of the first [W6]", "[
   CHECK(s.books().hedges == 1);
 }
 
-TEST_CASE("where both copies fail the last error is the answer, or tried again as one try [W5]",
+TEST_CASE("where both copies fail the last error is the answer, or tried again as one try [J5]",
           "[hedge]") {
   hedged_supervisor s{{.deadline = 1s, .retry = exactly(2, 5ms)}};
   s.call();
@@ -113,7 +113,7 @@ TEST_CASE("where both copies fail the last error is the answer, or tried again a
   s.check_at_rest();
 }
 
-TEST_CASE("a second copy that no part lets in does no harm [W5] [G10]", "[hedge]") {
+TEST_CASE("a second copy that no part lets in does no harm [J5] [G10]", "[hedge]") {
   hedged_supervisor s{{.deadline = 1s, .breaker = true, .bulkhead = true}};
   s.call();
   s.grant();
@@ -135,7 +135,7 @@ TEST_CASE("a second copy that no part lets in does no harm [W5] [G10]", "[hedge]
   s.check_at_rest();
 }
 
-TEST_CASE("a second copy that waits for a permit is withdrawn when the first has its reply [W4]",
+TEST_CASE("a second copy that waits for a permit is withdrawn when the first has its reply [J4]",
           "[hedge]") {
   hedged_supervisor s{{.deadline = 1s, .bulkhead = true}};
   s.call();
@@ -149,7 +149,7 @@ TEST_CASE("a second copy that waits for a permit is withdrawn when the first has
   s.check_at_rest();
 }
 
-TEST_CASE("what ends a call ends both copies: deadline, caller, guard [W4] [G3]", "[hedge]") {
+TEST_CASE("what ends a call ends both copies: deadline, caller, guard [J4] [G3]", "[hedge]") {
   hedged_supervisor s{{.deadline = 50ms, .breaker = true}};
   const auto slot = s.call();
   s.pass(11ms);
@@ -177,7 +177,7 @@ TEST_CASE("what ends a call ends both copies: deadline, caller, guard [W4] [G3]"
   s.check_at_rest();
 }
 
-TEST_CASE("only what may be made twice, and is nobody's second attempt, is hedged [W6]",
+TEST_CASE("only what may be made twice, and is nobody's second attempt, is hedged [J6]",
           "[hedge]") {
   hedged_supervisor s{{.deadline = 1s}};
   s.call({.idempotent = false});
@@ -188,7 +188,7 @@ TEST_CASE("only what may be made twice, and is nobody's second attempt, is hedge
   CHECK(s.books().hedges == 0);
 }
 
-TEST_CASE("where the budget is empty there is no second copy, and it is counted [W2]", "[hedge]") {
+TEST_CASE("where the budget is empty there is no second copy, and it is counted [J2]", "[hedge]") {
   hedged_supervisor s{{.deadline = 1s}, {.delay = 10ms, .ratio = 0.5}};
   s.call();
   s.call();
@@ -198,7 +198,7 @@ TEST_CASE("where the budget is empty there is no second copy, and it is counted 
   CHECK(s.books().hedges_refused == 1);
 }
 
-TEST_CASE("the attempt timeout holds for each copy from its own start [W4] [G8]", "[hedge]") {
+TEST_CASE("the attempt timeout holds for each copy from its own start [J4] [G8]", "[hedge]") {
   hedged_supervisor s{{.attempt_timeout = 30ms}};
   s.call();
   s.pass(11ms);
@@ -213,7 +213,7 @@ TEST_CASE("the attempt timeout holds for each copy from its own start [W4] [G8]"
   s.check_at_rest();
 }
 
-TEST_CASE("an attempt that gets a second copy ends by the timeout that it began with [W4]",
+TEST_CASE("an attempt that gets a second copy ends by the timeout that it began with [J4]",
           "[hedge]") {
   hedged_supervisor s{{.attempt_timeout = 30ms}};
   s.call();
@@ -228,7 +228,7 @@ TEST_CASE("an attempt that gets a second copy ends by the timeout that it began 
   CHECK(s.end().error == errc::timed_out);
 }
 
-TEST_CASE("a loser says nothing about the target, and its probe goes back [W4] [C14]", "[hedge]") {
+TEST_CASE("a loser says nothing about the target, and its probe goes back [J4] [C14]", "[hedge]") {
   hedged_supervisor s{{.deadline = 1s, .breaker = true}};
   s.call();
   s.show(circuit_state::half_open, 2);
@@ -243,7 +243,7 @@ TEST_CASE("a loser says nothing about the target, and its probe goes back [W4] [
   s.check_at_rest();
 }
 
-TEST_CASE("a timer that is so late that the time of the first copy is up makes no second one [W1]",
+TEST_CASE("a timer that is so late that the time of the first copy is up makes no second one [J1]",
           "[hedge]") {
   hedged_supervisor s{{.deadline = 15ms, .breaker = true}};
   s.call();

@@ -111,7 +111,8 @@ void admin_api::why(exchange& with) {
     return;
   if (stats->circuit_breakers.empty())
     return refuse(with.response, 404, fmt::format("there is no circuit breaker '{}'", name));
-  answer(with, why_of(stats->circuit_breakers.front(), history_of(node_, stats->circuit_breakers.front())));
+  answer(with, why_of(stats->circuit_breakers.front(),
+                      history_of(node_, stats->circuit_breakers.front())));
 }
 
 void admin_api::nodes(exchange& with) {

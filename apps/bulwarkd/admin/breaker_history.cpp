@@ -40,8 +40,8 @@ bool is_known_as(const std::string& theirs, std::string_view name) {
 
 void add_errors_of_others(breaker_history& to, bulwark::node& node, const std::string& breaker,
                           wall_clock::time_point now) {
-  const auto said = ask<bulwark::cluster_stats>(node.system(), node.cluster(),
-                                                bulwark::get_cluster_stats_atom_v);
+  const auto said =
+      ask<bulwark::cluster_stats>(node.system(), node.cluster(), bulwark::get_cluster_stats_atom_v);
   if (!said.value)
     return;
   for (const auto& each : said.value->nodes) {
@@ -80,8 +80,8 @@ breaker_history history_of(bulwark::node& node, const bulwark::circuit_breaker_s
         result.failure_threshold = found->policy().failure_threshold;
     }
   }
-  if (const auto ours = ask<bulwark::node_stats>(node.system(), node.registry(),
-                                                 bulwark::get_all_stats_atom_v);
+  if (const auto ours =
+          ask<bulwark::node_stats>(node.system(), node.registry(), bulwark::get_all_stats_atom_v);
       ours.value) {
     for (const auto& guard : ours.value->guards)
       if (guard.breaker == breaker.name)
