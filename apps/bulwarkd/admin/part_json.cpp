@@ -5,6 +5,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <string_view>
 
 namespace bulwarkd {
 
@@ -103,16 +105,30 @@ std::string state_in_words(bulwark::circuit_state state) {
   return result;
 }
 
-std::string reason_in_words(const bulwark::circuit_breaker_stats& breaker,
-                            const breaker_history& history) {
-  if (breaker.window.calls > 0 && history.cause && history.cause->ends_with("_ratio"))
-    return fmt::format("{} of {} calls failed, {} were slow", breaker.window.failed,
-                       breaker.window.calls, breaker.window.slow);
-  if (breaker.failures > 0)
-    return fmt::format("{} failure{} in a row", breaker.failures, breaker.failures == 1 ? "" : "s");
-  if (history.cause)
-    return *history.cause;
-  return {};
+// What led to the state, by the name of its cause.
+std::string cause_in_words(const std::string& cause, const breaker_history& history) {
+  static const std::map<std::string_view, std::string_view> words{
+      {"probe_failed", "a probe failed"},
+      {"probes_succeeded", "its probes succeeded"},
+      {"open_elapsed", "its time in open is over"},
+      {"failure_ratio", "too large a share of calls failed"},
+      {"slow_ratio", "too large a share of calls was slow"},
+      {"half_open_elapsed", "half-open had no end in time"},
+      {"target_said", "the target said to stay away"},
+      {"nodes_tripped", "circuits of nodes that share it opened"},
+      {"owner_said", "the owner said so"},
+      {"owner_lost", "the owner can't be reached"},
+      {"forced_open", "somebody forced it open"},
+      {"disabled", "somebody disabled it"},
+      {"reset", "somebody reset it"},
+      {"metrics_only", "somebody wants figures only"}};
+  if (cause == "failure_threshold")
+    return history.failure_threshold
+               ? fmt::format("{} call{} in a row failed", *history.failure_threshold,
+                             *history.failure_threshold == 1 ? "" : "s")
+               : "too many calls in a row failed";
+  const auto found = words.find(cause);
+  return std::string{found == words.end() ? std::string_view{cause} : found->second};
 }
 
 std::string sentence_of(const bulwark::circuit_breaker_stats& breaker,
@@ -120,9 +136,11 @@ std::string sentence_of(const bulwark::circuit_breaker_stats& breaker,
   auto result = state_in_words(breaker.state);
   if (history.since)
     result += " since " + *history.since;
-  const auto is_refusing = breaker.state == bulwark::circuit_state::open;
-  if (const auto reason = reason_in_words(breaker, history); !reason.empty())
-    result += (is_refusing ? " because of " : "; ") + reason;
+  if (history.cause)
+    result += " because " + cause_in_words(*history.cause, history);
+  if (breaker.state == bulwark::circuit_state::closed && breaker.failures > 0)
+    result += fmt::format("; {} failure{} in a row now", breaker.failures,
+                          breaker.failures == 1 ? "" : "s");
   for (std::size_t i = 0; i < history.errors.size(); ++i)
     result += fmt::format("{}{} x {}", i == 0 ? "; " : ", ", history.errors[i].count,
                           history.errors[i].error);

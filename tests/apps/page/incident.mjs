@@ -20,7 +20,7 @@ import {tileOf} from './watch.mjs';
 const SLOW = {delay_ms: 450};
 const FAILING = {delay_ms: 50, error_share: 0.95};
 const REPAIRED = {delay_ms: 0, error_share: 0};
-const CAUSE = /open since .* because of (failure_ratio|probe_failed)/; // the first, and of each time after
+const CAUSE = /open since .* because (too large a share of calls failed|a probe failed)/; // the first, and of each time after
 const TOKEN = 'token-of-the-incident';
 const SETTLED = 3; // seconds of calls before anything is said about them
 
@@ -58,7 +58,7 @@ class Incident {
       const found = await this.shop.get('breakers/history/why');
       return found.state === 'open' ? found : null;
     });
-    assert.match(why.sentence, /because of slow_ratio/);
+    assert.match(why.sentence, /because too large a share of calls was slow/);
     await until('orders take as long', async () => (await this.shop.guard('orders')).latency.p99 >= SLOW.delay_ms / 1000);
     assert.equal((await this.shop.guard('orders')).state, 'closed', 'slow is not broken');
   }
