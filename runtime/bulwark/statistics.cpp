@@ -127,6 +127,33 @@ latency_histogram& latency_histogram::operator+=(const latency_histogram& other)
   return *this;
 }
 
+latency_histogram latency_histogram::since(const latency_histogram& earlier) const {
+  auto result = latency_histogram{};
+  auto known = std::uint64_t{0};
+  for (std::size_t i = 0; i < groups_.size(); ++i) {
+    const auto group = first_group_ + i - earlier.first_group_; // beyond all where it is less
+    for (std::size_t j = 0; j < per_group; ++j) {
+      const auto before = group < earlier.groups_.size() ? earlier.groups_[group][j] : 0;
+      if (before > groups_[i][j])
+        return *this;
+      known += before;
+      const auto after = groups_[i][j] - before;
+      if (after == 0)
+        continue;
+      const auto number = static_cast<std::uint32_t>((first_group_ + i) * per_group + j);
+      result.bucket(number) = after;
+      if (result.count_ == 0)
+        result.min_ = std::max(min_, lowest_of(number));
+      result.max_ = std::min(max_, highest_of(number));
+      result.count_ += after;
+    }
+  }
+  if (known != earlier.count_)
+    return *this;
+  result.sum_ = sum_ == timespan::max() ? sum_ : std::max(timespan::zero(), sum_ - earlier.sum_);
+  return result;
+}
+
 timespan latency_histogram::quantile(double q) const noexcept {
   const auto all = static_cast<double>(count_);
   const auto share = std::ceil(q * all);

@@ -47,6 +47,10 @@ public:
   /// Adds all observations of `other`.
   latency_histogram& operator+=(const latency_histogram& other);
 
+  /// What was observed after `earlier`, a former state of this; all of it where that is none. min() and
+  /// max() are within twice relative_error then; sum() is exact, or greatest where it had saturated.
+  [[nodiscard]] latency_histogram since(const latency_histogram& earlier) const;
+
   [[nodiscard]] std::uint64_t count() const noexcept { return count_; }
   [[nodiscard]] timespan sum() const noexcept { return sum_; } ///< Saturates.
   [[nodiscard]] timespan min() const noexcept { return min_; } ///< Exact; 0 where empty.

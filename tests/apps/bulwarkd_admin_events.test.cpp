@@ -222,6 +222,38 @@ TEST_CASE("readers at their own pace share what was seen [W16]") {
   CHECK(shown(cache, 5).count("gone") == 0);
 }
 
+TEST_CASE("latencies of the last seconds are told beside those since the start [W16]") {
+  bulwarkd::sample_cache cache;
+  auto when = std::chrono::system_clock::time_point{} + 1h;
+  auto stats = stats_of(1, 1'000);
+  auto& latency = stats.guards[0].latency;
+  const auto recent = [&](std::chrono::seconds later) {
+    cache.update(stats, {}, when += later);
+    const auto guards = shown(cache, cache.version() - 1)["guards"];
+    return guards.empty() ? json{} : guards[0]["latency_recent"];
+  };
+  const auto call = [&](bulwark::timespan took) {
+    ++stats.guards[0].calls.calls;
+    ++stats.guards[0].calls.succeeded;
+    latency.record(took);
+  };
+  for (int i = 0; i < 1'000; ++i)
+    latency.record(1ms);
+  CHECK(recent(0s)["count"] == 0); // who comes late isn't told of the past
+  call(1s);
+  CHECK(recent(1s)["p50"] == Approx(1).epsilon(0.05));
+  CHECK(shown(cache, 0)["guards"][0]["latency"]["p99"] == Approx(0.001).epsilon(0.05));
+  call(10ms);
+  CHECK(recent(5s)["count"] == 2);
+  call(10ms);
+  CHECK(recent(5s)["count"] == 1); // the slow one was longer ago
+  CHECK(recent(1s).is_null());     // nothing new
+  CHECK(recent(5s)["count"] == 0); // its end is told once
+  CHECK(recent(5s).is_null());
+  call(1s);
+  CHECK(recent(1h)["count"] == 0); // nobody has looked for so long
+}
+
 TEST_CASE("the node tells nothing while nobody listens [W17]") {
   admin_fixture it;
   it.settings.event_linger = 0ms;

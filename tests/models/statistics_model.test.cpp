@@ -143,6 +143,33 @@ TEST_CASE("merged in any parts and order histograms are the same as one [Y3] [Y8
   CHECK((seed_is_given() || checked >= 5'000));
 }
 
+TEST_CASE("what came after a former state of a histogram is told by itself [Y8]", "[statistics]") {
+  CHECK(rc::check("what is left and a record of it agree", [] {
+    const auto before = *any_values();
+    const auto after = *any_values();
+    auto all = before;
+    all.insert(all.end(), after.begin(), after.end());
+    const auto earlier = recorded(before);
+    const auto whole = recorded(all);
+    const auto found = whole.since(earlier);
+    const auto wanted = recorded(after);
+    RC_ASSERT(found.count() == wanted.count());
+    RC_ASSERT(found.buckets() == wanted.buckets());
+    RC_ASSERT(found.min() <= wanted.min());
+    RC_ASSERT(found.max() >= wanted.max());
+    for (auto q : {0.0, 0.5, 0.9, 0.99, 1.0})
+      RC_ASSERT(std::abs(static_cast<double>((found.quantile(q) - wanted.quantile(q)).count()))
+                <= 2 * latency_histogram::relative_error
+                           * static_cast<double>(wanted.quantile(q).count())
+                       + 1);
+    if (whole.sum() < timespan::max())
+      RC_ASSERT(found.sum() == wanted.sum());
+    // What is no former state of it: it has more, or what this has not.
+    if (!after.empty())
+      RC_ASSERT(earlier.since(whole) == earlier);
+  }));
+}
+
 TEST_CASE("a histogram restored from its buckets is the same [Y8]", "[statistics]") {
   CHECK(rc::check("restored and original agree", [] {
     const auto original = recorded(*any_values());

@@ -26,6 +26,13 @@ typename Map::mapped_type find(const Map& in, const std::string& name) {
   return found == in.end() ? nullptr : found->second;
 }
 
+void append_latency(std::string& to, std::string_view name, const bulwark::latency_histogram& x) {
+  fmt::format_to(std::back_inserter(to),
+                 R"(,"{}":{{"count":{},"p50":{},"p90":{},"p99":{},"max":{}}})", name, x.count(),
+                 seconds_of(x.quantile(0.5)), seconds_of(x.quantile(0.9)),
+                 seconds_of(x.quantile(0.99)), seconds_of(x.max()));
+}
+
 std::string name_or_null(const std::string& name) {
   return name.empty() ? "null" : quoted(name);
 }
@@ -50,7 +57,7 @@ std::vector<guard_row> join(const bulwark::node_stats& stats,
   return result;
 }
 
-void append_guard(std::string& to, const guard_row& row) {
+void append_guard(std::string& to, const guard_row& row, const bulwark::latency_histogram* recent) {
   const auto& x = *row.guard;
   auto out = std::back_inserter(to);
   const auto breaker = row.told != nullptr      ? row.told->breaker
@@ -76,10 +83,9 @@ void append_guard(std::string& to, const guard_row& row) {
                  R"(,"attempts":{},"retries":{},"late_replies":{},"budget_refused":{},)"
                  R"("hedges":{},"fallbacks":{})",
                  x.attempts, x.retries, x.late_replies, x.budget_refused, x.hedges, x.fallbacks);
-  fmt::format_to(out, R"(,"latency":{{"count":{},"p50":{},"p90":{},"p99":{},"max":{}}})",
-                 x.latency.count(), seconds_of(x.latency.quantile(0.5)),
-                 seconds_of(x.latency.quantile(0.9)), seconds_of(x.latency.quantile(0.99)),
-                 seconds_of(x.latency.max()));
+  append_latency(to, "latency", x.latency);
+  if (recent != nullptr)
+    append_latency(to, "latency_recent", *recent);
   fmt::format_to(out, R"(,"chaos":{},"permits":)", x.chaos.has_value());
   if (row.bulkhead != nullptr)
     fmt::format_to(out, R"({{"active":{},"limit":{},"queued":{},"queue_size":{}}}}})",

@@ -23,7 +23,9 @@ struct guard_row {
                                           const std::vector<guard_summary>& told);
 
 /// The API's GUARD, appended. A thousand of them are written each second for a dashboard: as text
-/// they take a tenth of what they take as a tree.
-void append_guard(std::string& to, const guard_row& row);
+/// they take a tenth of what they take as a tree. `recent`: the latencies of the last seconds, where
+/// they are known, as "latency_recent".
+void append_guard(std::string& to, const guard_row& row,
+                  const bulwark::latency_histogram* recent = nullptr);
 
 } // namespace bulwarkd

@@ -12,6 +12,9 @@ namespace {
 // Names that are forgotten: who hasn't looked for so many is shown a guard too many.
 constexpr std::size_t most_gone = 10'000;
 
+// Between two marks; the recent latencies are those since the mark before the last.
+constexpr std::chrono::seconds recent_step{5};
+
 bool same(const guard_summary& a, const guard_summary& b) {
   return a.target == b.target && a.breaker == b.breaker && a.bulkhead == b.bulkhead;
 }
@@ -41,24 +44,46 @@ sample_cache::figures sample_cache::figures_of(const guard_row& row) {
           row.bulkhead != nullptr ? row.bulkhead->queue_size : 0U};
 }
 
+void sample_cache::mark(const bulwark::node_stats& stats,
+                        std::chrono::system_clock::time_point when) {
+  const auto passed = when - marked_;
+  if (passed >= passed.zero() && passed < recent_step)
+    return;
+  // After a while in which nobody looked, or a clock that was set, it begins anew.
+  const auto is_next = passed >= recent_step && passed < 2 * recent_step;
+  marked_ = when;
+  for (const auto& guard : stats.guards) {
+    auto& shown = guards_[guard.name];
+    shown.former = is_next && shown.changed != 0 ? std::move(shown.latest) : guard.latency;
+    shown.latest = guard.latency;
+  }
+}
+
 void sample_cache::update(const bulwark::node_stats& stats, const std::vector<guard_summary>& told,
                           std::chrono::system_clock::time_point when) {
   ++version_;
   time_ = time_text(when);
   written_.clear();
+  mark(stats, when);
   static const guard_summary unknown;
   for (const auto& row : join(stats, told)) {
-    auto& shown = guards_[row.guard->name];
+    const auto [at, is_new] = guards_.try_emplace(row.guard->name);
+    auto& shown = at->second;
+    if (is_new) // what came before is not recent
+      shown.former = shown.latest = row.guard->latency;
     const auto seen = figures_of(row);
     const auto& summary = row.told != nullptr ? *row.told : unknown;
     shown.seen_in = version_;
-    if (shown.changed != 0 && seen == shown.seen && same(summary, shown.told))
+    if (shown.changed != 0 && seen == shown.seen && same(summary, shown.told)
+        && (!shown.has_recent || row.guard->latency.count() != shown.former.count()))
       continue;
+    const auto recent = row.guard->latency.since(shown.former);
+    shown.has_recent = recent.count() > 0;
     shown.seen = seen;
     shown.told = summary;
     shown.changed = version_;
     shown.text.clear();
-    append_guard(shown.text, row);
+    append_guard(shown.text, row, &recent);
     gone_.erase(row.guard->name);
   }
   for (auto i = guards_.begin(); i != guards_.end();) {
