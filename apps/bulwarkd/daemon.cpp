@@ -168,7 +168,7 @@ int run(int argc, const char* const* argv, const target_table& targets) {
     caf::actor_system system{config};
     operations node{system,        told,
                     line.settings, [argc, argv] { return parse_command_line(argc, argv); },
-                    targets,       token};
+                    targets,       files.token};
     serve(node);
   } catch (const std::exception& error) {
     log_error("{}", error.what());
