@@ -64,7 +64,7 @@ const guards = (warehouse, people, openFor) => `orders {
     }
     history {
       target = "${warehouse}", deadline = 2s
-      circuit-breaker { failure-threshold = 10, open-for = ${openFor}, slow-call-duration = 300ms, count-window { size = 40, failure-ratio = 0.5, minimum-calls = 20, slow-ratio = 0.8 } }
+      circuit-breaker { failure-threshold = 10, open-for = ${openFor}, slow-call-duration = 150ms, count-window { size = 40, failure-ratio = 0.5, minimum-calls = 20, slow-ratio = 0.8 } }
       bulkhead { max-workers = 8, queue-size = 8, queue-timeout = 200ms }
     }
     users {
@@ -79,7 +79,7 @@ const guards = (warehouse, people, openFor) => `orders {
     }
     suggestions { target = "${people}", deadline = 1s }`;
 
-/// Calls a second, and what they ask for.
+/// Calls a second, and what they ask for. The admin port makes eight calls at once, so that a slow service may be asked by no more than that.
 const LOAD = {orders: [16, 'orders'], checkout: [6, 'orders'], history: [12, 'orders'], users: [14, 'users'], profile: [8, 'profile'], suggestions: [6, 'profile']};
 
 /// Callers who don't wait for each other, on connections of their own, and what they were told.
