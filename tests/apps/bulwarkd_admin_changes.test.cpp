@@ -5,6 +5,10 @@
 #include "bulwarkd/targets.hpp"
 #include "support/catch.hpp"
 
+#include <future>
+#include <memory>
+#include <vector>
+
 using namespace bulwark_tests;
 using nlohmann::json;
 
@@ -229,6 +233,46 @@ TEST_CASE("a guard is called by hand [W12]") {
     INFO(body.dump());
     CHECK(call("echo", body).status == 422);
   }
+}
+
+TEST_CASE("calls by hand that hang keep nobody from looking and steering [W12]") {
+  admin_fixture it;
+  it.settings.max_calls = 2;
+  const auto held = std::make_shared<std::vector<caf::response_promise>>();
+  const auto hanging = it.sys->spawn([held](caf::event_based_actor* self) -> caf::behavior {
+    return {[held, self](std::int32_t) {
+              held->push_back(self->make_response_promise());
+              return held->back();
+            },
+            [held](ask_atom) {
+              for (auto& each : *held)
+                each.deliver(std::int32_t{7});
+            }};
+  });
+  const auto stuck = it.node.guard("stuck", hanging, {});
+  it.guard("db");
+  it.serve();
+  const auto call = [&] {
+    return it.change("POST", "/api/v1/guards/stuck/call", R"({"value":1,"timeout":60})");
+  };
+  auto first = std::async(std::launch::async, call);
+  auto second = std::async(std::launch::async, call);
+  const auto hang = [&] { return it.get_json("/api/v1/guards/stuck")["calls"]["in_flight"] == 2; };
+  for (int i = 0; i < 10'000 && !hang(); ++i)
+    continue; // each asks the node
+  REQUIRE(hang());
+  CHECK(call().status == 503);
+  CHECK(it.get("/healthz").status == 200);
+  CHECK(it.change("POST", "/api/v1/breakers/db", R"({"action":"force_open"})").status == 204);
+  it.sys.ask(hanging, ask_atom_v);
+  CHECK(json::parse(first.get().body)["reply"] == "7");
+  CHECK(second.get().status == 200);
+  // Both have left.
+  auto third = std::async(std::launch::async, call);
+  for (int i = 0; i < 10'000 && it.get_json("/api/v1/guards/stuck")["calls"]["in_flight"] != 1; ++i)
+    continue;
+  it.sys.ask(hanging, ask_atom_v);
+  CHECK(third.get().status == 200);
 }
 
 TEST_CASE("the journal is read backwards, a page at a time [W13]") {

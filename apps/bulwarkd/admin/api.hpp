@@ -36,6 +36,7 @@ private:
   journal_reader journal_;
   page_lookup page_;
   std::atomic<bool> draining_ = false;
+  std::atomic<int> calls_ = 0; // by hand, in progress
 
   static const std::vector<route>& routes();
 

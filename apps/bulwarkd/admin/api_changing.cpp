@@ -9,6 +9,7 @@
 #include <array>
 #include <cstdint>
 #include <limits>
+#include <memory>
 
 // Changing, path by path. Who gets here has the token: see pass().
 
@@ -110,6 +111,11 @@ void admin_api::call(exchange& with) {
                   "value is a number, a text or a truth value; timeout is 0.001 .. 60 seconds");
   if (!node_.directory()->find_guard(with.names[0]))
     return refuse(with.response, 404, fmt::format("there is no guard '{}'", with.names[0]));
+  const auto in_progress = ++calls_;
+  const auto end = std::shared_ptr<void>{nullptr, [this](void*) { --calls_; }};
+  if (in_progress > settings_.max_calls)
+    return refuse(with.response, 503,
+                  fmt::format("{} calls by hand are in progress already", settings_.max_calls));
   const auto reply = call_by_hand(
       node_, with.names[0], *content,
       std::chrono::duration_cast<bulwark::timespan>(std::chrono::duration<double>{timeout}));

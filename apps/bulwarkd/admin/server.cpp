@@ -23,7 +23,9 @@ public:
     auto listening = listen_at(settings.address, settings.port);
     port_number_ = port_of(listening);
     port_ = std::make_unique<http_port>(
-        std::move(listening), http_port::settings{.max_connections = settings.max_connections},
+        std::move(listening),
+        http_port::settings{.workers = static_cast<std::size_t>(settings.max_calls) + 4,
+                            .max_connections = settings.max_connections},
         [this](int fd, http_port::stream_id id, std::string already) {
           return http_.serve(fd, id, std::move(already));
         },

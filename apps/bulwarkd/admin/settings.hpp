@@ -18,6 +18,9 @@ struct admin_settings {
   bool open_to_others = false;
   std::size_t max_connections = 64; ///< At once; more wait in the system's queue, then are cut.
   std::size_t max_listeners = 32;   ///< Of those, event streams; more are answered 503.
+  /// Calls by hand in progress; more are answered 503. Each holds a worker, and the workers that are
+  /// left serve who looks and steers.
+  int max_calls = 12;
   /// Events are kept so long after the last listener has gone, for one who comes back.
   std::chrono::milliseconds event_linger{30'000};
   /// How often CAF's registry of metrics is brought up to date, where its exporter is configured.
