@@ -151,11 +151,14 @@ class Dashboard {
     await dialog.getByRole('button', {name: 'Unlock'}).click();
   }
 
+  /// What is empty below is left out.
   async picture(name) {
     if (!pictures)
       return;
     await sleep(Math.min(unhurried, 5)); // what was done is in the charts then
-    await this.page.screenshot({path: path.join(pictures, `${name}.png`)});
+    const {width, height} = this.page.viewportSize();
+    const {y, height: used} = await this.page.locator('#main').boundingBox();
+    await this.page.screenshot({path: path.join(pictures, `${name}.png`), clip: {x: 0, y: 0, width, height: Math.min(height, Math.ceil(y + used))}});
   }
 
   async normal() {

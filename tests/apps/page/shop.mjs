@@ -6,7 +6,7 @@ import http from 'node:http';
 import {RealDaemon} from './daemon.mjs';
 
 const TICK = 20; // ms
-const CONNECTIONS = 48; // the daemon serves 64 at once; some are for those who look
+const CONNECTIONS = 10; // the admin port makes twelve calls at once; some are for those who look
 
 /// Resolves to the first thing that `look` finds, asked again and again.
 export async function until(what, look, within = 30_000) {
@@ -79,7 +79,7 @@ const guards = (warehouse, people, openFor) => `orders {
     }
     suggestions { target = "${people}", deadline = 1s }`;
 
-/// Calls a second, and what they ask for. The admin port makes eight calls at once, so that a slow service may be asked by no more than that.
+/// Calls a second, and what they ask for: of a slow service no more at once than the admin port makes.
 const LOAD = {orders: [16, 'orders'], checkout: [6, 'orders'], history: [12, 'orders'], users: [14, 'users'], profile: [8, 'profile'], suggestions: [6, 'profile']};
 
 /// Callers who don't wait for each other, on connections of their own, and what they were told.
