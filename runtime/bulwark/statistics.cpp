@@ -131,9 +131,9 @@ latency_histogram latency_histogram::since(const latency_histogram& earlier) con
   auto result = latency_histogram{};
   auto known = std::uint64_t{0};
   for (std::size_t i = 0; i < groups_.size(); ++i) {
-    const auto group = first_group_ + i - earlier.first_group_; // beyond all where it is less
+    const auto theirs = first_group_ + i - earlier.first_group_; // beyond all where it is less
     for (std::size_t j = 0; j < per_group; ++j) {
-      const auto before = group < earlier.groups_.size() ? earlier.groups_[group][j] : 0;
+      const auto before = theirs < earlier.groups_.size() ? earlier.groups_[theirs][j] : 0;
       if (before > groups_[i][j])
         return *this;
       known += before;
