@@ -4,8 +4,10 @@
 
 #include <sys/resource.h>
 
-#include <cstdlib>
+#include <algorithm>
+#include <chrono>
 #include <iostream>
+#include <thread>
 
 using namespace bulwark_tests;
 using nlohmann::json;
@@ -24,6 +26,14 @@ double cpu_seconds() {
 
 } // namespace
 
+// Of a second in which nobody asks: CAF's workers look for work all the same.
+double idle_second() {
+  const auto before = cpu_seconds();
+  // sleeps: what a second without a request takes is what is measured
+  std::this_thread::sleep_for(std::chrono::seconds{1});
+  return cpu_seconds() - before;
+}
+
 TEST_CASE("a thousand guards are watched for little [W25]") {
   constexpr auto guards = 1'000;
   admin_fixture it;
@@ -31,6 +41,8 @@ TEST_CASE("a thousand guards are watched for little [W25]") {
     it.guard("guard-" + std::to_string(i),
              {.bulkhead = bulwark::bulkhead_policy{.max_workers = 10, .queue_size = 10}});
   it.serve();
+  const auto idle = std::min({idle_second(), idle_second(), idle_second()});
+  std::cout << "nobody watches: " << 1e3 * idle << " ms of a core each second\n";
   raw_connection dashboard{it.port()};
   dashboard.send("GET /api/v1/events?samples=1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
   dashboard.read_until("event: sample\n");
@@ -51,6 +63,6 @@ TEST_CASE("a thousand guards are watched for little [W25]") {
     }
     std::cout << "watching " << guards << (busy ? " busy" : " idle")
               << " guards once a second: " << 1e3 * watching / samples << " ms of a core\n";
-    CHECK(watching / samples < 0.25); // of a build without optimisation
+    CHECK(watching / samples - idle < 0.25); // of a build without optimisation
   }
 }
