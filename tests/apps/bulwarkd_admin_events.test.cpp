@@ -177,8 +177,10 @@ TEST_CASE("samples show all guards first and then those that changed [W16]") {
   it.guard("files");
   it.serve();
   listener ear{it.port(), "?samples=0.25"};
-  const auto first = ear.next("sample").data;
+  auto first = ear.next("sample").data;
   REQUIRE(first["guards"].size() == 2);
+  CHECK(first["guards"][0]["latency_recent"]["count"] == 0);
+  first["guards"][0].erase("latency_recent"); // of samples alone
   CHECK(first["guards"][0] == it.get_json("/api/v1/guards")["guards"][0]);
   REQUIRE(it.sys.get<std::int32_t>(it.guards["files"], ask_atom_v, 21) == 42);
   while (true) {
@@ -191,7 +193,8 @@ TEST_CASE("samples show all guards first and then those that changed [W16]") {
     break;
   }
   it.trip();
-  CHECK(ear.next_sample_with("db")["state"] == "open");
+  while (ear.next_sample_with("db")["state"] != "open")
+    continue; // looked at in the midst of it
   for (const auto* wrong : {"0.2", "61", "x", "", "nan", "1s"}) {
     INFO(wrong);
     CHECK(it.get(std::string{"/api/v1/events?samples="} + wrong).status == 400);
