@@ -143,18 +143,18 @@ caf::behavior supervisor_actor::make_behavior() {
     compat::deliver(caf::actor_cast<caf::strong_actor_ptr>(self_.remote->connector), ctrl(),
                     caf::make_message_id(), caf::make_message(attach_atom_v), context());
   }
-  return compat::make_behavior([this, own = own_messages()](compat::result_visitor& visitor,
-                                                            caf::message& content) mutable {
-    if (is_for_caf(content))
-      return false;
-    if (!begins_with_our_type(content))
-      carry(content);
-    else if (content.match_elements<change_policy_atom, guard_change>())
-      change_policy(content.get_as<guard_change>(1)); // too rare for a place in every guard's table
-    else if (!own(visitor, content))
-      carry(content);
-    return true;
-  });
+  return compat::make_behavior(
+      [this, own = own_messages()](compat::result_visitor& visitor, caf::message& content) mutable {
+        if (is_for_caf(content))
+          return false;
+        const auto ours = begins_with_our_type(content);
+        // Too rare for a place in every guard's table.
+        if (ours && content.match_elements<change_policy_atom, guard_change>())
+          change_policy(content.get_as<guard_change>(1));
+        else if (!ours || !own(visitor, content))
+          carry(content);
+        return true;
+      });
 }
 
 // Longer than 40 lines: the table of all that it answers.

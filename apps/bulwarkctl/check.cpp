@@ -34,6 +34,7 @@ struct ended {
 
 ended run(std::vector<std::string> words) {
   std::vector<char*> arguments;
+  arguments.reserve(words.size() + 1);
   for (auto& each : words)
     arguments.push_back(each.data());
   arguments.push_back(nullptr);

@@ -108,7 +108,7 @@ caf::actor hosted_node::circuit_breaker_of(const guard_settings& settings) {
   const auto& choice = settings.circuit_breaker;
   if (const auto address = remote_part(choice)) {
     const auto when_lost = settings.on_owner_lost.value_or(bulwark::owner_lost::local);
-    const auto part = peer(*address).circuit_breaker(address->name, when_lost);
+    auto part = peer(*address).circuit_breaker(address->name, when_lost);
     watch(part);
     return part;
   }
