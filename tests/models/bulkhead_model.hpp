@@ -124,7 +124,7 @@ inline bulkhead_policy policy_of(int features, int choice) {
 inline call_class class_of(int features, int choice) {
   call_class result;
   if ((features & feature::importance) != 0)
-    result.importance = static_cast<criticality>(choice % criticality_count);
+    result.importance = static_cast<criticality>(choice % static_cast<int>(criticality_count));
   if ((features & feature::tenants) != 0)
     result.tenant = static_cast<std::uint64_t>(choice / 3 % 4);
   return result;
