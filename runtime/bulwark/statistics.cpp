@@ -128,29 +128,28 @@ latency_histogram& latency_histogram::operator+=(const latency_histogram& other)
 }
 
 latency_histogram latency_histogram::since(const latency_histogram& earlier) const {
-  auto result = latency_histogram{};
+  auto result = *this;
   auto known = std::uint64_t{0};
   for (std::size_t i = 0; i < groups_.size(); ++i) {
-    const auto theirs = first_group_ + i - earlier.first_group_; // beyond all where it is less
+    const auto at = first_group_ + i - earlier.first_group_; // beyond all where it is less
+    if (at >= earlier.groups_.size())
+      continue;
     for (std::size_t j = 0; j < per_group; ++j) {
-      const auto before = theirs < earlier.groups_.size() ? earlier.groups_[theirs][j] : 0;
-      if (before > groups_[i][j])
+      const auto before = earlier.groups_[at][j];
+      if (before > result.groups_[i][j])
         return *this;
+      result.groups_[i][j] -= before;
       known += before;
-      const auto after = groups_[i][j] - before;
-      if (after == 0)
-        continue;
-      const auto number = static_cast<std::uint32_t>((first_group_ + i) * per_group + j);
-      result.bucket(number) = after;
-      if (result.count_ == 0)
-        result.min_ = std::max(min_, lowest_of(number));
-      result.max_ = std::min(max_, highest_of(number));
-      result.count_ += after;
     }
   }
   if (known != earlier.count_)
     return *this;
+  if (known == count_)
+    return {};
+  result.count_ -= known;
   result.sum_ = sum_ == timespan::max() ? sum_ : std::max(timespan::zero(), sum_ - earlier.sum_);
+  result.min_ = std::max(min_, lowest_of(result.first_bucket()));
+  result.max_ = std::min(max_, highest_of(result.last_bucket()));
   return result;
 }
 
@@ -215,6 +214,20 @@ bool latency_histogram::restore(const std::map<std::uint32_t, std::uint64_t>& bu
   result.max_ = max;
   *this = std::move(result);
   return true;
+}
+
+std::uint32_t latency_histogram::first_bucket() const noexcept {
+  auto number = std::size_t{0};
+  while (groups_[number / per_group][number % per_group] == 0)
+    ++number;
+  return static_cast<std::uint32_t>(first_group_ * per_group + number);
+}
+
+std::uint32_t latency_histogram::last_bucket() const noexcept {
+  auto number = groups_.size() * per_group - 1;
+  while (groups_[number / per_group][number % per_group] == 0)
+    --number;
+  return static_cast<std::uint32_t>(first_group_ * per_group + number);
 }
 
 /// The count of a bucket; memory is taken where it has none.

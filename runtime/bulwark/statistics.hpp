@@ -84,6 +84,9 @@ private:
   timespan min_{0};
   timespan max_{0};
 
+  // The numbers of the least and the greatest that hold something. Requires: count_ > 0.
+  [[nodiscard]] std::uint32_t first_bucket() const noexcept;
+  [[nodiscard]] std::uint32_t last_bucket() const noexcept;
   [[nodiscard]] std::uint64_t& bucket(std::uint32_t number);
   void add_to_sum(timespan value) noexcept;
 };
