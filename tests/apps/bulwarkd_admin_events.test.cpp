@@ -254,6 +254,8 @@ TEST_CASE("latencies of the last seconds are told beside those since the start [
   CHECK(recent(5s)["count"] == 0); // its end is told once
   CHECK(recent(5s).is_null());
   call(1s);
+  CHECK(recent(60s)["count"] == 1); // for one who looks no oftener
+  call(1s);
   CHECK(recent(1h)["count"] == 0); // nobody has looked for so long
 }
 

@@ -15,6 +15,9 @@ constexpr std::size_t most_gone = 10'000;
 // Between two marks; the recent latencies are those since the mark before the last.
 constexpr std::chrono::seconds recent_step{5};
 
+// Readers look at least so often; after a longer while nobody has.
+constexpr std::chrono::seconds slowest_reader{60};
+
 bool same(const guard_summary& a, const guard_summary& b) {
   return a.target == b.target && a.breaker == b.breaker && a.bulkhead == b.bulkhead;
 }
@@ -50,11 +53,11 @@ void sample_cache::mark(const bulwark::node_stats& stats,
   if (passed >= passed.zero() && passed < recent_step)
     return;
   // After a while in which nobody looked, or a clock that was set, it begins anew.
-  const auto is_next = passed >= recent_step && passed < 2 * recent_step;
+  const auto is_next = passed >= recent_step && passed < 2 * slowest_reader;
   marked_ = when;
   for (const auto& guard : stats.guards) {
     auto& shown = guards_[guard.name];
-    shown.former = is_next && shown.changed != 0 ? std::move(shown.latest) : guard.latency;
+    shown.former = is_next && shown.changed != 0 ? shown.latest : guard.latency;
     shown.latest = guard.latency;
   }
 }
