@@ -14,7 +14,7 @@ import {existsSync, readFileSync, writeFileSync} from 'node:fs';
 import path from 'node:path';
 import {promisify} from 'node:util';
 import {chromiumPath, complaintsOf, launch, modules, openPage} from './browser.mjs';
-import {Shop, until} from './shop.mjs';
+import {PATIENCE, Shop, until} from './shop.mjs';
 import {tileOf} from './watch.mjs';
 
 const SLOW = {delay_ms: 200};
@@ -115,11 +115,12 @@ class Dashboard {
   async open() {
     this.browser = await launch();
     this.page = await openPage(this.browser);
+    this.page.setDefaultTimeout(PATIENCE);
     await this.page.goto(this.shop.daemon.address);
   }
 
   word(name, word) {
-    return tileOf(this.page, name).locator('.word').getByText(word, {exact: true}).waitFor({timeout: 30_000});
+    return tileOf(this.page, name).locator('.word').getByText(word, {exact: true}).waitFor({timeout: PATIENCE});
   }
 
   /// A figure of a guard's tile, as soon as it fits.
@@ -136,7 +137,7 @@ class Dashboard {
   }
 
   badge(word) {
-    return this.page.locator('.badge b').getByText(word, {exact: true}).waitFor({timeout: 30_000});
+    return this.page.locator('.badge b').getByText(word, {exact: true}).waitFor({timeout: PATIENCE});
   }
 
   async act(word) {
@@ -324,10 +325,10 @@ try {
   for (const {name, calls} of await shop.checkBooks())
     say(`${name}: ${calls.calls} calls, ${calls.succeeded} succeeded, ${calls.failed} failed, ${calls.rejected} rejected, ${calls.timed_out} timed out`);
 } catch (error) {
-  if (process.env.PAGE_SHOTS)
-    await hands.page?.screenshot({path: path.join(process.env.PAGE_SHOTS, 'failed-incident.png')});
   console.log(`FAILED: ${error.stack}\n${(shop.daemon?.said ?? '').split('\n').slice(-40).join('\n')}`);
   process.exitCode = 1;
+  if (process.env.PAGE_SHOTS)
+    await hands.page?.screenshot({path: path.join(process.env.PAGE_SHOTS, 'failed-incident.png')}).catch(() => {});
 } finally {
   await hands.close();
   await shop.stop();

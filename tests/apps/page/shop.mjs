@@ -5,11 +5,12 @@ import {spawn} from 'node:child_process';
 import http from 'node:http';
 import {RealDaemon} from './daemon.mjs';
 
+export const PATIENCE = 60_000; // ms, of a machine that has much else to do
 const TICK = 20; // ms
 const CONNECTIONS = 10; // the admin port makes twelve calls at once; some are for those who look
 
 /// Resolves to the first thing that `look` finds, asked again and again.
-export async function until(what, look, within = 30_000) {
+export async function until(what, look, within = PATIENCE) {
   const end = Date.now() + within;
   for (;;) {
     const found = await look();
@@ -52,32 +53,32 @@ class Service {
 // What is bought has tries to spare, what is only looked at has none: its calls are the first that
 // are not made when the warehouse is slow.
 const guards = (warehouse, people, openFor) => `orders {
-      target = "${warehouse}", deadline = 3s, attempt-timeout = 1s
+      target = "${warehouse}", deadline = 5s, attempt-timeout = 2s
       retry { max-attempts = 3, base-delay = 20ms, max-delay = 200ms, idempotent = true, budget { ratio = 0.1, min-per-second = 1 } }
       circuit-breaker { failure-threshold = 0, open-for = ${openFor}, count-window { size = 40, failure-ratio = 0.5, minimum-calls = 20 } }
       bulkhead { max-workers = 12, queue-size = 20, queue-timeout = 500ms }
     }
     checkout {
-      target = "${warehouse}", deadline = 3s
+      target = "${warehouse}", deadline = 5s
       circuit-breaker { failure-threshold = 5, open-for = ${openFor} }
       bulkhead { max-workers = 3, queue-size = 8, queue-timeout = 500ms }
     }
     history {
-      target = "${warehouse}", deadline = 2s
+      target = "${warehouse}", deadline = 5s
       circuit-breaker { failure-threshold = 10, open-for = ${openFor}, slow-call-duration = 150ms, count-window { size = 40, failure-ratio = 0.5, minimum-calls = 20, slow-ratio = 0.8 } }
       bulkhead { max-workers = 8, queue-size = 8, queue-timeout = 200ms }
     }
     users {
-      target = "${people}", deadline = 2s, attempt-timeout = 1s
+      target = "${people}", deadline = 5s, attempt-timeout = 2s
       retry { max-attempts = 2, base-delay = 10ms, idempotent = true, budget { } }
       circuit-breaker { failure-threshold = 5, open-for = ${openFor} }
       bulkhead { max-workers = 10, queue-size = 50 }
     }
     profile {
-      target = "${people}", deadline = 2s, attempt-timeout = 1s
+      target = "${people}", deadline = 5s, attempt-timeout = 2s
       circuit-breaker { failure-threshold = 5, open-for = ${openFor} }
     }
-    suggestions { target = "${people}", deadline = 1s }`;
+    suggestions { target = "${people}", deadline = 5s }`;
 
 /// Calls a second, and what they ask for: of a slow service no more at once than the admin port makes.
 const LOAD = {orders: [16, 'orders'], checkout: [6, 'orders'], history: [12, 'orders'], users: [14, 'users'], profile: [8, 'profile'], suggestions: [6, 'profile']};
