@@ -151,7 +151,18 @@ export class Shop {
     this.daemon = await new RealDaemon({program: this.programs.bulwarkd, token: this.token, name: 'shop', guards: guards(this.warehouse.address, this.people.address, this.openFor)}).start();
     this.load = new Load(this.daemon.address, this.token);
     this.load.start();
+    this.#watchMachine();
     return this;
+  }
+
+  // What a question takes that nothing delays but a machine without time for it, at worst; in ms.
+  #watchMachine() {
+    this.stall = 0;
+    this.watch = setInterval(() => {
+      const begun = performance.now();
+      const look = () => (this.stall = Math.max(this.stall, performance.now() - begun));
+      fetch(`${this.people.address}/stats`).then(look, look);
+    }, 500);
   }
 
   async get(where) {
@@ -188,6 +199,7 @@ export class Shop {
   }
 
   async stop() {
+    clearInterval(this.watch);
     clearInterval(this.load?.timer);
     this.load?.agent.destroy();
     await this.daemon?.stop();
