@@ -15,8 +15,9 @@ namespace bulwarkd {
 
 /// What dashboards have been shown of the guards: only what has changed since is written again.
 /// Versions are of all guards together, so that any number of readers, each at its own, share one
-/// look at the node. A guard's "latency_recent" is of the last 5 to 10 s, or of the last two looks: that of all calls since the
-/// start shows the less of a slow target, the longer the node has run. Not thread-safe.
+/// look at the node. A guard's "latency_recent" is of the last 5 to 10 s, or of the last two looks:
+/// that of all calls since the start shows the less of a slow target, the longer the node has run.
+/// Not thread-safe.
 class sample_cache {
 public:
   /// What was seen now; the version is one more than before.
