@@ -124,8 +124,7 @@ void supervisor_actor::send_attempt(attempt_id attempt, fault what) {
     return;
   }
   // The content is shared, not copied: a target that changes it gets its own, and we keep ours.
-  const auto needed = self_.limits.retry || self_.limits.hedge != nullptr
-                      || (self_.fallback && self_.fallback->hands_on())
+  const auto needed = core_.repeatable(attempt) || (self_.fallback && self_.fallback->hands_on())
                       || (r.names_target && can_be_stopped(r.content));
   r.is_spent = !needed;
   auto content = needed ? r.content : std::move(r.content);

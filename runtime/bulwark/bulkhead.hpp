@@ -33,9 +33,9 @@
 ///
 /// The queue is one for all holders: the important first, then first in, first out; with
 /// fair_by_tenant tenants in turn. See fair_queue.hpp, and queue_delay.hpp for `shed`. How long a
-/// call may wait is the holder's business: it withdraws. A withdrawal and a grant may cross; then the holder gives the permit
-/// back. (A waiter whose timeout destroys a permit: failsafe #393, Hystrix #1319, resilience4j
-/// #332.)
+/// call may wait is the holder's business: it withdraws. A withdrawal and a grant may cross; then
+/// the holder gives the permit back. (A waiter whose timeout destroys a permit: failsafe #393,
+/// Hystrix #1319, resilience4j #332.)
 ///
 /// Rejected alternative: a shared atomic counter. It is exact and fast in one process, but has no
 /// order among the waiting, can't tell who holds what when a holder dies, and doesn't reach another

@@ -233,6 +233,12 @@ public:
   /// nullopt: it isn't cut.
   [[nodiscard]] std::optional<timespan> time_left(attempt_id attempt, instant now) const noexcept;
 
+  /// Whether the call may be made again, or twice: then its owner has to keep what that takes. Holds
+  /// from its beginning to its end, whatever becomes of the limits.
+  [[nodiscard]] bool repeatable(attempt_id attempt) const noexcept {
+    return calls_[attempt.slot].repeatable;
+  }
+
   /// How many attempts the call has begun, this one included.
   [[nodiscard]] std::uint32_t attempts_of(attempt_id attempt) const noexcept;
 
@@ -300,11 +306,10 @@ private:
     bool at_bulkhead = false;
     bool has_permit = false;
     bool idempotent = true;
-    bool is_retry = false; // of somebody further out
-    bool repeatable =
-        false;            // when it began, a policy could have it made again: what it takes is kept
-    bool no_more = false; // see call_end
-    bool second = false;  // of two copies
+    bool is_retry = false;   // of somebody further out
+    bool repeatable = false; // by the policy that it began with
+    bool no_more = false;    // see call_end
+    bool second = false;     // of two copies
     bool unlaunched = false;
     bool awaits_copy = false; // its timer is for that
 

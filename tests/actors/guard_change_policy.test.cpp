@@ -85,6 +85,26 @@ TEST_CASE(
   CHECK(f.stats(guard).calls.balanced());
 }
 
+TEST_CASE(
+    "a call that began with retries keeps what they take while they are off and on again [G18]",
+    "[guard]") {
+  fixture f;
+  const bulkhead_policy one{.max_workers = 1, .queue_size = 10};
+  auto guard = f.guard({.retry = tries(3), .bulkhead = one});
+  f.ask(guard, 1);
+  auto waiting = f.ask(guard, 2);
+  f.change({.bulkhead = one});
+  f.answer(0, std::int32_t{0}); // so that the other goes out while there are no retries
+  REQUIRE(f.target.log->questions.size() == 2);
+  f.change({.retry = tries(3), .bulkhead = one});
+  f.fail(1);
+  f.pass(10ms);
+  REQUIRE(f.target.log->questions.size() == 3);
+  CHECK(f.question(2) == 2);
+  f.answer(2, std::int32_t{7});
+  CHECK(waiting->as<std::int32_t>() == 7);
+}
+
 TEST_CASE("retries that are switched off end with the attempt that is waited for [G18]",
           "[guard]") {
   fixture f;
