@@ -1,5 +1,5 @@
 // Requests to the daemon. Reading is open; a change carries the operator's token, which lives in
-// sessionStorage only: closing the tab forgets it.
+// sessionStorage only: closing the tab forgets it. Where the browser refuses that, this page alone has it.
 
 const TOKEN = 'bulwark-token';
 const OPERATOR = 'bulwark-operator';
@@ -14,16 +14,39 @@ export class Problem extends Error {
   }
 }
 
-export const token = () => sessionStorage.getItem(TOKEN);
-export const operator = () => sessionStorage.getItem(OPERATOR) ?? '';
+const refused = new Map(); // what sessionStorage didn't take
+
+function kept(name) {
+  try {
+    return sessionStorage.getItem(name) ?? refused.get(name) ?? null;
+  } catch {
+    return refused.get(name) ?? null;
+  }
+}
+
+function keep(name, value) {
+  try {
+    sessionStorage.setItem(name, value);
+  } catch {
+    refused.set(name, value);
+  }
+}
+
+export const token = () => kept(TOKEN);
+export const operator = () => kept(OPERATOR) ?? '';
 
 export function rememberToken(value, name) {
-  sessionStorage.setItem(TOKEN, value);
-  sessionStorage.setItem(OPERATOR, name);
+  keep(TOKEN, value);
+  keep(OPERATOR, name);
 }
 
 export function forgetToken() {
-  sessionStorage.removeItem(TOKEN);
+  refused.delete(TOKEN);
+  try {
+    sessionStorage.removeItem(TOKEN);
+  } catch {
+    // Then it isn't there.
+  }
 }
 
 const at = (...parts) => [API, ...parts.map(encodeURIComponent)].join('/');

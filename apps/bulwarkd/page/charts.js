@@ -136,7 +136,7 @@ export class Timeline {
   render(store, guard) {
     const end = store.second + 1;
     const begin = end - SECONDS;
-    const spans = spansOf(store, guard, begin, end);
+    const spans = store.spansOf(guard, begin, end);
     const stamp = spans.map(({from, state}) => `${state}${from}`).join() + store.second;
     if (this.stamp === stamp)
       return;
@@ -156,23 +156,4 @@ export class Timeline {
       item.title = `${word}, ${clock(1000 * from).slice(-8)} – ${to >= end ? 'now' : clock(1000 * to).slice(-8)} (${elapsed(to - from)})`;
     });
   }
-}
-
-// Before the first transition that is known it was in what that one left. The last may be of the
-// second that isn't drawn yet.
-function spansOf(store, guard, begin, end) {
-  const known = store.breakers.get(guard.now.breaker) ?? [];
-  const spans = [];
-  let state = known.length > 0 ? known[0].from : guard.now.state ?? null;
-  let from = begin;
-  for (const each of known) {
-    if (each.at / 1000 >= end)
-      break;
-    const at = Math.max(begin, each.at / 1000);
-    if (at > from)
-      spans.push({from, to: at, state});
-    [from, state] = [at, each.to];
-  }
-  spans.push({from, to: end, state});
-  return spans;
 }

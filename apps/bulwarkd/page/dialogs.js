@@ -32,9 +32,13 @@ export async function askForToken(why = '') {
     h('label', {for: 'operator'}, 'Your name'), name,
     h('p.hint', 'For the journal; without it, your address is written down.'),
   ], 'Unlock', {first: secret});
-  if (!isGiven || secret.value.trim() === '')
+  const given = secret.value.trim();
+  if (!isGiven || given === '')
     return false;
-  rememberToken(secret.value.trim(), name.value.replace(/[^\x20-\x7e]/g, '').trim());
+  // Others can't be sent in a header, and no daemon takes them.
+  if (!/^[\x21-\x7e]+$/.test(given))
+    return askForToken('A token is one word of visible ASCII characters.');
+  rememberToken(given, name.value.replace(/[^\x20-\x7e]/g, '').trim());
   return true;
 }
 

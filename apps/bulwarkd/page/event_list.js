@@ -42,8 +42,9 @@ export class EventList {
     this.stamp = '';
   }
 
-  render(events) {
-    const shown = events.slice(-LONGEST);
+  /// The last of them, or all.
+  render(events, all = false) {
+    const shown = all ? [...events] : events.slice(-LONGEST);
     const stamp = `${shown.length} ${shown.at(-1)?.at} ${shown.map((event) => event.count ?? '').join()} ${shown.at(0)?.at}`;
     if (this.stamp === stamp)
       return;

@@ -6,6 +6,10 @@ import {EventList} from './event_list.js';
 
 const KINDS = [['', 'All'], ['transition', 'States'], ['rejections', 'Rejections'], ['change', 'Changes']];
 
+// A transition's cause stands where others have who did it.
+const fromJournal = (entry) => ({...entry, at: Date.parse(entry.time),
+  ...(entry.kind === 'transition' ? {name: entry.what, why: entry.who} : {kind: 'change'})});
+
 export class EventsPage {
   constructor(app) {
     this.app = app;
@@ -36,25 +40,29 @@ export class EventsPage {
   #choose(kind) {
     this.kind = kind;
     this.chips.forEach((chip, i) => chip.setAttribute('aria-pressed', String(KINDS[i][0] === kind)));
-    history.replaceState(null, '', kind === '' ? '#/events' : `#/events?kind=${kind}`);
+    this.app.replaceAddress(kind === '' ? '#/events' : `#/events?kind=${kind}`);
     this.list.stamp = '';
     this.app.invalidate();
   }
 
   render() {
-    this.list.render([...this.older, ...this.store.events].filter((event) => this.kind === '' || event.kind === this.kind));
+    this.list.render([...this.older, ...this.store.events].filter((event) => this.kind === '' || event.kind === this.kind),
+      this.older.length > 0);
   }
 
+  // Entries' ids are milliseconds since 1970, or a little more where there were many at once.
   async #readOlder() {
     try {
-      const {entries} = await getJournal(this.before);
-      if (entries.length === 0)
-        return setText(this.note, 'There is nothing older.');
-      this.before = Math.min(...entries.map((entry) => entry.id));
-      const first = this.store.events[0]?.at ?? Infinity;
-      const known = entries.map((entry) => ({...entry, at: Date.parse(entry.time), name: entry.what,
-        kind: entry.kind === 'transition' ? 'transition' : 'change', why: entry.why}));
-      this.older = [...known.filter((event) => event.at < first), ...this.older].sort((a, b) => a.at - b.at);
+      const first = Math.min(...this.store.events.map((event) => event.at));
+      this.before ??= first < Infinity ? Math.ceil(first) + 1000 : null;
+      for (let older = []; older.length === 0;) {
+        const {entries} = await getJournal(this.before);
+        if (entries.length === 0)
+          return setText(this.note, 'There is nothing older.');
+        this.before = Math.min(...entries.map((entry) => entry.id));
+        older = entries.map(fromJournal).filter((event) => event.at < first);
+        this.older = [...older, ...this.older].sort((a, b) => a.at - b.at);
+      }
       setText(this.note, '');
       this.app.invalidate();
     } catch (problem) {

@@ -97,17 +97,8 @@ export class GuardPage {
       this.timeline.render(this.store, guard);
       for (const chart of this.charts)
         chart.render(this.store, guard);
-      this.list.render(this.store.events.filter((event) => this.#concerns(guard, event)));
+      this.list.render(this.store.eventsOf(guard));
     }
-  }
-
-  #concerns(guard, event) {
-    if (event.kind === 'transition')
-      return event.name === guard.now.breaker;
-    if (event.kind === 'rejections')
-      return event.guard === guard.name;
-    const what = String(event.what ?? '');
-    return [guard.name, guard.now.breaker].some((name) => name && what.split(/[\s:"'“”.,]+/).includes(name) || what.includes(` ${name}`));
   }
 
   #renderState(guard) {

@@ -48,7 +48,7 @@ class App {
   start() {
     addEventListener('hashchange', () => this.#route());
     addEventListener('keydown', (event) => this.#key(event));
-    addEventListener('online', () => this.stream.live || this.stream.start());
+    addEventListener('online', () => document.hidden || this.stream.live || this.stream.start());
     document.addEventListener('visibilitychange', () => this.#seen());
     matchMedia('(prefers-color-scheme: light)').addEventListener('change', (event) =>
       kept('theme') === null && this.#setTheme(event.matches ? 'light' : 'dark'));
@@ -68,6 +68,8 @@ class App {
     this.#route();
     this.stream.start();
     this.#askName();
+    if (document.hidden)
+      this.#seen(); // opened in the background: nothing tells that it went there
     setInterval(() => this.invalidate(), 1000); // times that pass while nothing comes
   }
 
@@ -99,6 +101,12 @@ class App {
     return h('label.choice', h('span', 'Every'), select);
   }
 
+  /// Another choice in the same view: no step in the history.
+  replaceAddress(hash) {
+    history.replaceState(null, '', hash);
+    this.address = hash;
+  }
+
   async #askName() {
     try {
       const {node, guards} = await getGuards();
@@ -114,7 +122,7 @@ class App {
     const [path, query = ''] = location.hash.replace(/^#/, '').split('?');
     if (path === 'main') {
       // The link that skips to the content.
-      history.replaceState(null, '', this.address ?? '#/');
+      this.replaceAddress(this.address ?? '#/');
       return void $('main').focus();
     }
     const [, what = '', name = ''] = path.split('/');
@@ -123,7 +131,7 @@ class App {
       this.wallAddress = this.address;
       this.wallScroll = scrollY;
     }
-    this.address = location.hash;
+    this.address = location.hash || '#/';
     this.view?.unmount();
     $('main').replaceChildren();
     const view = what === 'guards' && name !== '' ? new GuardPage(this, decoded(name))
@@ -148,7 +156,7 @@ class App {
     if (event.key === '/' && !isTyping) {
       event.preventDefault();
       if (!(this.view instanceof Wall)) {
-        location.hash = '#/';
+        history.pushState(null, '', '#/'); // which tells nobody
         this.#route();
       }
       this.view.focusSearch();

@@ -24,6 +24,11 @@ export class Policy {
       if (!this.form)
         this.#read();
     } catch (problem) {
+      // What is being written stays; what is wrong is said at the latest when it is sent.
+      if (this.form)
+        return;
+      this.policy = null;
+      this.edit.hidden = false;
       this.#show(h('p.mistake', problem.message));
     }
   }
@@ -50,7 +55,11 @@ export class Policy {
     this.#show(blocks.length > 0 ? h('dl', blocks) : h('p.hint', 'Nothing is set.'));
   }
 
-  #edit() {
+  async #edit() {
+    if (!this.policy)
+      await this.load();
+    if (!this.policy || this.form)
+      return;
     this.edit.hidden = true;
     this.fields = [];
     const blocks = this.#blocks((path, key, value) => this.#field(path, key, value));
@@ -106,23 +115,17 @@ export class Policy {
     this.#showChanges(wanted, answer.changes);
   }
 
-  #showChanges(wanted, changes) {
-    const apply = h('button.primary', {type: 'button', onclick: async () => {
-      apply.disabled = true;
-      const done = await this.#send(wanted, false);
-      apply.disabled = false;
-      if (!done)
-        return;
-      this.app.toast(`Policy of ${this.name}: ${changes.length === 1 ? 'one change' : `${changes.length} changes`} in force`);
-      this.form = null;
-      await this.load();
-      this.edit.focus();
-    }}, changes.length === 1 ? 'Apply this change' : `Apply ${changes.length} changes`);
+  #showChanges(wanted, changes, news = '') {
     const back = () => {
       this.#show(this.form);
       this.form.append(this.mistakes);
       this.form.append(this.form.querySelector('.buttons'));
     };
+    const apply = h('button.primary', {type: 'button', onclick: async () => {
+      apply.disabled = true;
+      await this.#apply(wanted, changes);
+      apply.disabled = false;
+    }}, changes.length === 1 ? 'Apply this change' : `Apply ${changes.length} changes`);
     this.#show(h('div.difference',
       h('p', 'Nothing has been changed yet. This would be:'),
       h('table', h('caption.unseen', 'Difference'),
@@ -131,8 +134,25 @@ export class Policy {
           h('td', h('del', written(from) || 'not set')), h('td', h('ins', written(to) || 'not set')))))),
       this.mistakes,
       h('div.buttons', h('button', {type: 'button', onclick: back}, 'Back'), apply)));
-    this.mistakes.replaceChildren();
+    this.#complain(news);
     apply.focus();
+  }
+
+  // What was shown is what is done: another operator, or a reload, may have been quicker.
+  async #apply(wanted, shown) {
+    const now = await this.#send(wanted, true);
+    if (!now)
+      return;
+    const changes = now.changes ?? [];
+    if (changes.length > 0 && JSON.stringify(changes) !== JSON.stringify(shown))
+      return this.#showChanges(wanted, changes, 'It was changed meanwhile. This is the difference now.');
+    if (changes.length > 0 && !await this.#send(wanted, false))
+      return;
+    this.app.toast(changes.length === 0 ? `Policy of ${this.name}: that is what is in force already`
+      : `Policy of ${this.name}: ${changes.length === 1 ? 'one change' : `${changes.length} changes`} in force`);
+    this.form = null;
+    await this.load();
+    this.edit.focus();
   }
 
   async #send(wanted, dryRun) {

@@ -47,13 +47,11 @@ export const rankOf = (condition) => CONDITIONS.findIndex((each) => each.name ==
 /// What an operator may do to a breaker, what comes of it, and where it makes no sense.
 export const ACTIONS = [
   {name: 'force_open', word: 'Force open', state: 'forced_open', danger: true,
-    means: 'Every call is rejected at once, and stays so until somebody closes or resets it.'},
+    means: 'Every call is rejected at once, and stays so until somebody resets it.'},
   {name: 'disable', word: 'Disable', state: 'disabled', danger: true,
-    means: 'Every call goes through, however many fail, until somebody closes or resets it.'},
+    means: 'Every call goes through, however many fail, until somebody resets it.'},
   {name: 'metrics_only', word: 'Metrics only', state: 'metrics_only', danger: true,
     means: 'Every call goes through; what it would have rejected is only counted.'},
   {name: 'reset', word: 'Reset', state: null, danger: false,
-    means: 'It forgets what it has counted and begins anew, closed.'},
-  {name: 'close', word: 'Close', state: 'closed', danger: false,
-    means: 'Calls go through again, and it watches them.'},
+    means: 'It closes, forgets what it has counted and begins anew.'},
 ];

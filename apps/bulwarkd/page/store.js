@@ -175,12 +175,12 @@ export class Store {
   }
 
   takeChange(event) {
-    this.#addEvent({...event, kind: 'change', at: event.time ? Date.parse(event.time) : this.now()});
+    this.#addEvent({...event, kind: 'change', at: Date.parse(event.time)});
   }
 
   /// They come summed by the second; of the same kind without a pause they are one line.
   takeRejections(event) {
-    const at = event.time ? Date.parse(event.time) : this.now();
+    const at = Date.parse(event.time);
     for (let i = this.events.length - 1; i >= Math.max(0, this.events.length - 50); --i) {
       const each = this.events[i];
       if (each.kind === 'transition' && this.guards.get(event.guard)?.now.breaker === each.name)
@@ -196,8 +196,12 @@ export class Store {
     this.#addEvent({...event, kind: 'rejections', at, until: at});
   }
 
+  // By time: a transition may be told a moment after a change that came later.
   #addEvent(event) {
-    this.events.push(event);
+    let place = this.events.length;
+    while (place > 0 && this.events[place - 1].at > event.at)
+      --place;
+    this.events.splice(place, 0, event);
     if (this.events.length > MAX_EVENTS)
       this.events.splice(0, this.events.length - MAX_EVENTS);
     ++this.version;
@@ -205,6 +209,30 @@ export class Store {
 
   guardsOf(breaker) {
     return [...this.guards.values()].filter((guard) => guard.now.breaker === breaker);
+  }
+
+  /// What happened to a guard: its own, and that of its parts.
+  eventsOf({name, now}) {
+    const groups = [`guards.${name}`, now.breaker && `circuit-breakers.${now.breaker}`, now.bulkhead && `bulkheads.${now.bulkhead}`];
+    const ofChange = (what) => what === `guard ${name}` || (now.breaker && what === `circuit breaker ${now.breaker}`)
+      || groups.some((group) => group && what.startsWith(`bulwark.${group}.`));
+    return this.events.filter((event) =>
+      event.kind === 'transition' ? event.name === now.breaker
+        : event.kind === 'rejections' ? event.guard === name : ofChange(String(event.what ?? '')));
+  }
+
+  /// The breaker's states between two times in seconds: {from, to, state}, undefined where it isn't known. Before
+  /// the first transition that is known it was in what that one left. What doesn't lead to the next, for the
+  /// daemon was started anew, ended at a time that nobody knows.
+  spansOf({now}, begin, end) {
+    const known = this.breakers.get(now.breaker) ?? [];
+    const steps = [{at: 1000 * begin, to: known[0]?.from ?? now.state ?? null}, ...known];
+    const within = (at) => Math.min(end, Math.max(begin, at / 1000));
+    return steps.map(({at, to}, i) => {
+      const next = steps[i + 1];
+      const isSo = i === 0 || to === (next ? next.from : now.state);
+      return {from: within(at), to: next ? within(next.at) : end, state: isSo ? to : undefined};
+    }).filter(({from, to}) => to > from);
   }
 
   /// When the breaker's state began, in ms, where its last transition is known and led to it.

@@ -90,7 +90,7 @@ export class Wall {
     if (this.sort.value !== 'worst')
       parameters.set('sort', this.sort.value);
     const text = parameters.toString();
-    history.replaceState(null, '', text === '' ? '#/' : `#/?${text}`);
+    this.app.replaceAddress(text === '' ? '#/' : `#/?${text}`);
     this.sorted = null;
     this.app.invalidate();
   }

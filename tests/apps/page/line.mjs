@@ -3,6 +3,21 @@
 import assert from 'node:assert/strict';
 import {tileOf} from './watch.mjs';
 
+// Five minutes are half a second here.
+const shorten = () => {
+  const wait = window.setTimeout;
+  window.setTimeout = (what, milliseconds, ...more) => wait(what, milliseconds === 300_000 ? 500 : milliseconds, ...more);
+};
+
+// It isn't woken by a network that comes, either.
+async function assertRests(page) {
+  const asked = [];
+  page.on('request', (request) => asked.push(request.url()));
+  await page.evaluate(() => dispatchEvent(new Event('online')));
+  await page.waitForTimeout(500); // sleeps: what must not happen
+  assert.deepEqual(asked.filter((url) => url.includes('/events')), []);
+}
+
 export const line = {
   restart: {
     says: 'the daemon’s restart: since when figures are old is said, and they go on by themselves',
@@ -61,11 +76,7 @@ export const line = {
   unseen: {
     says: 'a tab that nobody looks at gives its connection back, and takes it up again',
     async run(test) {
-      // Five minutes are half a second here.
-      const page = await test.open('', {}, (page) => page.context().addInitScript(() => {
-        const wait = window.setTimeout;
-        window.setTimeout = (what, milliseconds, ...more) => wait(what, milliseconds === 300_000 ? 500 : milliseconds, ...more);
-      }));
+      const page = await test.open('', {}, (page) => page.context().addInitScript(shorten));
       await page.locator('#connection').getByText('Live').waitFor();
       const look = (hidden) => page.evaluate((isHidden) => {
         Object.defineProperty(document, 'hidden', {configurable: true, get: () => isHidden});
@@ -77,9 +88,21 @@ export const line = {
       assert.equal(await page.locator('#connection').innerText(), 'Live');
       await look(true);
       await page.locator('#connection').getByText('Connecting').waitFor();
+      await assertRests(page);
       assert.ok(await page.locator('#lost').isHidden(), 'and calls it no loss');
       await look(false);
       await page.locator('#connection').getByText('Live').waitFor();
+    },
+  },
+
+  background: {
+    says: 'a tab that was opened in the background gives its connection back too',
+    async run(test) {
+      const page = await test.open('', {}, (page) => page.context().addInitScript(shorten).then(() => page.context().addInitScript(() =>
+        Object.defineProperty(document, 'hidden', {configurable: true, get: () => true}))));
+      await page.locator('#connection').getByText('Live').waitFor();
+      await page.locator('#connection').getByText('Connecting').waitFor();
+      await assertRests(page);
     },
   },
 };

@@ -47,9 +47,10 @@ export class MockDaemon {
     Object.assign(this, {token, port, name, count: guards, seed});
   }
 
-  /// Also again, at the same port: it counts anew.
+  /// Also again, at the same port: it counts anew, and only the journal is as it was.
   async start() {
-    Object.assign(this, {lastId: 0, samples: 0, kept: [], watchers: new Set(), journal: []});
+    Object.assign(this, {lastId: 1000 * Date.now(), samples: 0, kept: [], watchers: new Set(), journal: this.journal ?? []});
+    this.#write('start', this.name, 'bulwarkd 0.1.0');
     this.guards = makeGuards(this.count, this.seed, (kind, data) => this.#emit(kind, data));
     this.server = createServer((request, response) => this.#serve(request, response));
     await new Promise((resolve, reject) => this.server.once('error', reject).listen(this.port, '127.0.0.1', resolve));
@@ -84,16 +85,25 @@ export class MockDaemon {
       guard.step(now, (now - this.begun) / 1000, seconds);
   }
 
+  // As event_frames.cpp has them: rejections have no id and aren't kept.
   #emit(kind, data) {
-    const event = {id: ++this.lastId, time: new Date().toISOString(), ...data};
-    if (kind !== 'rejections')
-      this.journal.push({id: event.id, time: event.time, kind: kind === 'change' ? 'operator' : kind, who: event.who ?? '', what: event.what ?? event.name,
-        from: event.from, to: event.to});
-    const text = `id: ${event.id}\nevent: ${kind}\ndata: ${JSON.stringify(event)}\n\n`;
-    this.kept.push([event.id, text]);
+    const isKept = kind !== 'rejections';
+    const event = {time: new Date().toISOString(), ...data, ...(isKept ? {id: ++this.lastId} : {})};
+    const text = `${isKept ? `id: ${event.id}\n` : ''}event: ${kind}\ndata: ${JSON.stringify(event)}\n\n`;
+    if (kind === 'transition')
+      this.#write('transition', event.why, event.name, event.from, event.to);
+    else if (isKept)
+      this.#write('operator', event.who, event.what, event.from, event.to);
+    if (isKept)
+      this.kept.push([event.id, text]);
     this.kept.splice(0, Math.max(0, this.kept.length - 1000));
     for (const watcher of this.watchers)
       watcher.response.write(text);
+  }
+
+  #write(kind, who, what, from = '', to = '') {
+    const id = Math.max(Date.now(), (this.journal.at(-1)?.id ?? 0) + 1);
+    this.journal.push({id, time: new Date().toISOString(), kind, who, what, from, to});
   }
 
   async #serve(request, response) {
@@ -180,9 +190,8 @@ export class MockDaemon {
         this.#check(request);
         const {action} = JSON.parse(await this.#body(request));
         const guard = this.#breaker(name);
-        const from = guard.breaker.state;
         guard.operate(action, now);
-        this.#emit('change', {who: this.#who(request), what: name, from, to: guard.breaker.state});
+        this.#emit('change', {who: this.#who(request), what: `circuit breaker ${name}`, from: '', to: action});
         return {status: 204};
       }
       case 'PUT guards/NAME/policy':
@@ -213,15 +222,15 @@ export class MockDaemon {
       const block = key.includes('.') ? key.split('.')[0] : null;
       const range = RANGES[key];
       if (block && !BLOCKS.includes(block))
-        mistakes.push(`guards.${guard.name}.${key}: there is no such key`);
+        mistakes.push(`bulwark.guards.${guard.name}.${key}: no such key`);
       else if (range && !(Number(value) >= range[0] && Number(value) <= range[1]))
-        mistakes.push(`guards.${guard.name}.${key} is ${value}: permitted are ${range[0]} .. ${range[1]}`);
+        mistakes.push(`bulwark.guards.${guard.name}.${key} = ${value}: must be ${range[0]} .. ${range[1]}`);
     }
     if (mistakes.length > 0)
       throw new Refusal(422, 'Unprocessable Content', mistakes.length === 1 ? 'one setting is wrong' : `${mistakes.length} settings are wrong`, mistakes);
     const before = Object.fromEntries(flatten(guard.policy));
     const changes = wanted.filter(([key, value]) => String(before[key] ?? '') !== String(value))
-      .map(([key, value]) => ({path: key, from: String(before[key] ?? ''), to: String(value)}));
+      .map(([key, value]) => ({path: `bulwark.guards.${guard.name}.${key}`, from: String(before[key] ?? ''), to: String(value)}));
     if (!dryRun && changes.length > 0) {
       for (const [key, value] of wanted) {
         const [block, field] = key.includes('.') ? key.split('.') : [null, key];
@@ -234,7 +243,7 @@ export class MockDaemon {
         delete guard.policy.chaos;
       guard.version += 1;
       for (const {path: key, from, to} of changes)
-        this.#emit('change', {who: this.#who(request), what: `guards.${guard.name}.${key}`, from, to});
+        this.#emit('change', {who: this.#who(request), what: key, from, to});
     }
     return {changes};
   }
@@ -255,9 +264,10 @@ export class MockDaemon {
 
   #watch(response, parameters) {
     response.writeHead(200, {'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store', 'X-Content-Type-Options': 'nosniff'});
+    response.write('retry: 2000\n\n');
     const after = Number(parameters.get('after') ?? this.lastId);
     for (const [id, text] of this.kept)
-      if (id > after || after > this.lastId)
+      if (id > after)
         response.write(text);
     const watcher = {response, told: new Map()};
     const samples = Number(parameters.get('samples') ?? 0);
@@ -265,7 +275,7 @@ export class MockDaemon {
       this.#sample(watcher);
       watcher.timer = setInterval(() => this.#sample(watcher), 1000 * samples);
     }
-    const comments = setInterval(() => response.write(': still here\n\n'), 15_000);
+    const comments = setInterval(() => response.write(':\n\n'), 15_000);
     this.watchers.add(watcher);
     response.on('close', () => {
       this.watchers.delete(watcher);

@@ -116,6 +116,52 @@ test('rejections of the same kind without a pause are one line', () => {
   assert.deepEqual(store.events.map(({why, count: n}) => [why, n]), [['circuit_open', 9], ['bulkhead_full', 3], ['circuit_open', 3]]);
 });
 
+test('a change is of the time that the daemon says, whenever it is told', () => {
+  const store = new Store();
+  sample(store, 100.1, {});
+  store.takeChange({id: 3, time: at(7), who: 'ann', what: 'circuit breaker db', from: '', to: 'reset'});
+  assert.equal(store.events[0].at, Date.parse(at(7)));
+  // A transition that is told after it, and was before.
+  store.takeTransition({id: 4, time: at(6), name: 'db', from: 'open', to: 'closed', why: 'operator'});
+  assert.deepEqual(store.events.map(({kind}) => kind), ['transition', 'change']);
+});
+
+test('a guard has its own events and not those of others whose names begin alike', () => {
+  const store = new Store();
+  const others = [{name: 'db2', breaker: 'db2'}, {name: 'calm', breaker: null}];
+  store.takeSample({time: at(0.1), guards: [guard({}, {bulkhead: 'writers'}), ...others.map((each) => guard({}, each))]}, true);
+  const change = (what) => store.takeChange({time: at(1), who: 'ann', what, from: '', to: 'x'});
+  const own = ['circuit breaker db', 'guard db', 'bulwark.guards.db.deadline', 'bulwark.circuit-breakers.db.open-for', 'bulwark.bulkheads.writers.max-workers'];
+  for (const what of [...own, 'circuit breaker db2', 'guard db2', 'bulwark.guards.db2.deadline', 'bulwark.guards.calm.retry.db', 'bulwark.drain-timeout', 'bulwarkd 0.1.0'])
+    change(what);
+  for (const name of ['db', 'db2'])
+    store.takeTransition({id: 1, time: at(2), name, from: 'closed', to: 'open', why: 'failure_threshold'});
+  store.takeRejections({time: at(3), guard: 'db2', part: 'db', why: 'circuit_open', count: 1});
+  const of = (name) => store.eventsOf(store.guards.get(name)).map(({kind, what, name: breaker, guard: whose}) => what ?? `${kind} ${breaker ?? whose}`);
+  assert.deepEqual(of('db'), [...own, 'transition db']);
+  assert.deepEqual(of('db2'), ['circuit breaker db2', 'guard db2', 'bulwark.guards.db2.deadline', 'transition db2', 'rejections db2']);
+  assert.deepEqual(of('calm'), ['bulwark.guards.calm.retry.db']);
+});
+
+test('states over time are those that transitions tell, and none where they tell something else', () => {
+  const store = new Store();
+  const begin = Date.parse(at(0)) / 1000;
+  const spans = (now) => store.spansOf({now: {breaker: 'db', state: now}}, begin, begin + 100).map(({from, to, state}) => [from - begin, to - begin, state]);
+  assert.deepEqual(spans('closed'), [[0, 100, 'closed']]);
+  const step = (id, seconds, from, to) => store.takeTransition({id, time: at(seconds), name: 'db', from, to, why: 'operator'});
+  step(1, -5, 'half_open', 'closed');
+  step(2, 10, 'closed', 'open');
+  step(3, 20, 'open', 'forced_open');
+  assert.deepEqual(spans('forced_open'), [[0, 10, 'closed'], [10, 20, 'open'], [20, 100, 'forced_open']]);
+  // The daemon was started anew: closed, and no transition said so.
+  assert.deepEqual(spans('closed'), [[0, 10, 'closed'], [10, 20, 'open'], [20, 100, undefined]]);
+  step(4, 60, 'closed', 'open');
+  assert.deepEqual(spans('open'), [[0, 10, 'closed'], [10, 20, 'open'], [20, 60, undefined], [60, 100, 'open']]);
+  // Of the second that isn't drawn yet.
+  step(5, 101, 'open', 'half_open');
+  assert.deepEqual(spans('half_open').at(-1), [60, 100, 'open']);
+});
+
 test('the worst that ails a guard is what it is counted as', () => {
   const calm = {rate: 1, share: 0};
   assert.equal(conditionOf(guard({}), calm), 'normal');

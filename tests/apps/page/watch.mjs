@@ -150,7 +150,75 @@ export const watch = {
       await test.operate('close');
       await page.getByRole('button', {name: 'Changes', exact: true}).click();
       await page.locator('.events li').filter({hasText: breaker}).first().waitFor();
+    },
+  },
+
+  older: {
+    says: 'the journal has what the daemon no longer tells, however much has happened since',
+    async run(test) {
+      await test.heal();
+      const {breaker, policy} = await test.guardNow();
+      const place = `breakers/${encodeURIComponent(breaker)}`;
+      assert.equal((await test.policy({deadline: '4321ms'})).status, 200);
+      await test.operate('metrics_only');
+      await test.operate('close');
+      // What it tells is only since its start.
+      await test.daemon?.halt();
+      await test.daemon?.start();
+      const page = await test.open('#/events');
+      await page.locator('#connection').getByText('Live').waitFor();
+      for (let i = 0; i < 110; ++i)
+        for (const action of ['disable', 'close'])
+          await test.api('POST', place, {action});
+      await page.waitForFunction(() => document.querySelectorAll('.events li').length >= 200);
+      const change = page.locator('.events li').filter({hasText: '4321ms'});
+      const transition = page.locator('.events li').filter({hasText: 'Closed → Metrics only'});
+      if (test.daemon)
+        assert.equal(await change.count() + await transition.count(), 0);
       await page.getByRole('button', {name: /journal/}).click();
+      await change.first().waitFor();
+      await transition.filter({has: page.locator('.why').getByText(/^(metrics only|operator)$/)}).first().waitFor();
+      const times = await page.locator('.events time').evaluateAll((all) => all.map((time) => time.dateTime));
+      assert.deepEqual(times, [...times].sort().reverse(), 'newest first');
+      // To the journal's begin, and no further.
+      for (const end = page.getByText('There is nothing older.'); !(await end.isVisible());)
+        await page.getByRole('button', {name: /journal/}).click();
+      assert.equal(await change.count(), 1, 'and nothing twice');
+      await test.policy({deadline: policy.deadline});
+    },
+  },
+
+  ways: {
+    says: 'from the wall to a guard and back, with what was chosen, without a reload and to the keyboard’s place',
+    async run(test) {
+      await test.heal();
+      const page = await test.open();
+      const begun = await page.evaluate(() => performance.timeOrigin);
+      const title = page.getByRole('heading', {level: 1, name: test.guard, exact: true});
+      const back = page.getByRole('link', {name: 'All guards'});
+      await tileOf(page, test.guard).click();
+      await title.waitFor();
+      await back.click();
+      const search = page.getByRole('searchbox');
+      await search.fill(test.guard);
+      await page.getByRole('combobox', {name: 'Order'}).selectOption('name');
+      await tileOf(page, test.guard).click();
+      await title.waitFor();
+      await back.click();
+      assert.equal(await search.inputValue(), test.guard, 'the choice is still there');
+      assert.equal(await page.getByRole('combobox', {name: 'Order'}).inputValue(), 'name');
+      await tileOf(page, test.guard).click();
+      await title.waitFor();
+      await page.keyboard.press('/');
+      await search.waitFor();
+      await page.waitForTimeout(200); // sleeps: what would take the focus away comes later
+      await page.keyboard.type(test.guard);
+      assert.equal(await search.inputValue(), test.guard);
+      await page.goBack();
+      await title.waitFor();
+      await page.keyboard.press('Escape');
+      await tileOf(page, test.guard).waitFor();
+      assert.equal(await page.evaluate(() => performance.timeOrigin), begun, 'without a reload');
     },
   },
 
