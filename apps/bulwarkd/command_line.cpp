@@ -1,10 +1,11 @@
 #include "bulwarkd/command_line.hpp"
 
-#include <algorithm>
+#include "bulwarkd/text_file.hpp"
+
 #include <fmt/format.h>
 
-#include <fstream>
-#include <iterator>
+#include <algorithm>
+
 #include <optional>
 #include <sstream>
 #include <string_view>
@@ -78,13 +79,12 @@ private:
     const auto complain = [this](const std::string& what) {
       result_.wrong.push_back(fmt::format("--config-file = {}: {}", *file_, what));
     };
-    std::ifstream source{*file_, std::ios::binary};
-    const std::string text{std::istreambuf_iterator<char>{source}, {}};
-    if (!source)
+    const auto text = read_text(*file_);
+    if (!text)
       return complain("can't be read");
-    if (const auto unclosed = find_unclosed(text); !unclosed.empty())
-      return complain(unclosed);
-    std::istringstream lines{text};
+    if (const auto misread = find_misreading(*text); !misread.empty())
+      return complain(misread);
+    std::istringstream lines{*text};
     auto found = caf::actor_system_config::parse_config(lines);
     if (!found)
       return complain(describe(found.error()));
@@ -112,20 +112,31 @@ private:
 } // namespace
 
 /// CAF takes a file that ends in the midst of a group, as one that is just being written does, and
-/// then all that would have come is missing.
-std::string find_unclosed(const std::string& text) {
+/// then all that would have come is missing. And it drops a group that has a key with a dot in it, as
+/// keys stand in messages and on the command line: without a word, whatever else is in that group.
+std::string find_misreading(const std::string& text) {
   struct opening {
     char closed_by;
     std::size_t line;
   };
   std::vector<opening> open;
   std::size_t line = 1;
+  auto wants_more = false; // after `=`
+  auto in_value = false;
+  const auto in_group = [&open] { return open.empty() || open.back().closed_by == '}'; };
   for (std::size_t i = 0; i < text.size(); ++i) {
     const auto c = text[i];
     line += c == '\n' ? 1 : 0;
     if (c == '#') {
       i = std::min(text.find('\n', i), text.size()) - 1;
-    } else if (c == '"' || c == '\'') {
+      continue;
+    }
+    in_value = c == '=' || (in_value && c != ',' && c != '{' && c != '}' && c != '\n');
+    if (c != ' ' && c != '\t' && c != '\n' && c != '\r')
+      wants_more = c == '=';
+    if (c == '.' && !in_value && in_group())
+      return fmt::format("line {}: a key has no dots; groups are written as NAME {{ … }}", line);
+    if (c == '"' || c == '\'') {
       const auto begun = line;
       for (++i; i < text.size() && text[i] != c; ++i)
         i += text[i] == '\\' ? 1 : 0;
@@ -137,9 +148,10 @@ std::string find_unclosed(const std::string& text) {
       open.pop_back();
     }
   }
-  return open.empty() ? std::string{}
-                      : fmt::format("line {}: what is opened here is never closed, {} is missing",
-                                    open.back().line, open.back().closed_by);
+  if (!open.empty())
+    return fmt::format("line {}: what is opened here is never closed, {} is missing",
+                       open.back().line, open.back().closed_by);
+  return wants_more ? fmt::format("line {}: a value is missing", line) : std::string{};
 }
 
 namespace {

@@ -22,8 +22,9 @@ struct command_line {
 /// Reads the command line, and the file that it names.
 [[nodiscard]] command_line parse_command_line(int argc, const char* const* argv);
 
-/// Where a file in CAF's syntax ends in the midst of something; empty: it doesn't.
-[[nodiscard]] std::string find_unclosed(const std::string& text);
+/// What CAF would read as something else than it says, without a word: a text that ends in the midst
+/// of something, or has dots in a key. A sentence with the line; empty: nothing.
+[[nodiscard]] std::string find_misreading(const std::string& text);
 
 [[nodiscard]] std::string help_text();
 

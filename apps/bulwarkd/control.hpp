@@ -4,6 +4,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,13 @@ struct setting_change {
 struct change_report {
   mistakes wrong = {}; ///< Not empty: nothing was changed.
   std::vector<setting_change> changes = {};
+};
+
+/// What came of a word to a circuit breaker.
+enum class operated : std::uint8_t {
+  done,
+  unknown,    ///< There is no such breaker.
+  unanswered, ///< It was told, and may have done it.
 };
 
 /// What a guard is made of, as its settings say: statistics don't tell whose parts a guard uses.
@@ -45,18 +53,19 @@ public:
   virtual change_report change_guard(const std::string& guard, const caf::settings& fields,
                                      const std::string& who, bool only_show) = 0;
 
-  /// The guard's block in CAF's .conf syntax; "" where there is no such guard.
-  [[nodiscard]] virtual std::string guard_settings_text(const std::string& guard) const = 0;
-
-  /// {"deadline":"5s","retry":{"max-attempts":3,...}}: every key with the value in force.
+  /// {"deadline":"5s","retry":{"max-attempts":3,...}}: every key with the value in force. null: there
+  /// is no such guard.
   [[nodiscard]] virtual nlohmann::json guard_settings_json(const std::string& guard) const = 0;
 
   /// All guards, by name.
   [[nodiscard]] virtual std::vector<guard_summary> guard_overview() const = 0;
 
-  /// `action`: force_open, disable, reset, close or metrics_only. False: there is no such breaker.
-  virtual bool operate_breaker(const std::string& name, const std::string& action,
-                               const std::string& who) = 0;
+  /// `action`: force_open, disable, reset, close or metrics_only.
+  virtual operated operate_breaker(const std::string& name, const std::string& action,
+                                   const std::string& who) = 0;
+
+  /// Somebody is about to call a guard by hand.
+  virtual void note_call(const std::string& guard, const std::string& who) = 0;
 };
 
 } // namespace bulwarkd

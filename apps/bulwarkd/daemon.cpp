@@ -99,7 +99,7 @@ void serve(operations& node) {
   for (; signal == SIGHUP; signal = wait_for_signal())
     node.reload("SIGHUP");
   constexpr auto grace = std::chrono::seconds{10}; // for CAF to send what it has
-  const auto longest = node.node().told().drain_timeout;
+  const auto longest = node.begin_to_end();
   std::thread{watch_the_end, longest + grace}.detach();
   log_info("{}: takes no new calls, finishes those in progress within {}", name_of(signal),
            bulwark::to_text(longest));

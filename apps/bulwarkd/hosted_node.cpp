@@ -37,7 +37,7 @@ hosted_node::hosted_node(caf::actor_system& system, configuration told, const ta
       targets_(targets),
       node_(system, told_.name),
       transport_(told_.tls ? tls_transport(system) : caf::actor{}),
-      watcher_(actors_.emplace_back(system.spawn(transition_watcher, std::move(on_transition)))) {
+      watcher_(system.spawn(transition_watcher, std::move(on_transition))) {
   for (const auto& each : told_.peers)
     peer(parse_remote(each).value());
   make_parts(told_);
@@ -48,8 +48,12 @@ hosted_node::hosted_node(caf::actor_system& system, configuration told, const ta
 
 hosted_node::~hosted_node() {
   node_.shut_down();
-  for (const auto& each : actors_)
-    caf::anon_send_exit(each, caf::exit_reason::kill);
+  for (const auto& [name, each] : guards_)
+    caf::anon_send_exit(each.target, caf::exit_reason::kill);
+  // Whom it tells may be gone after us.
+  caf::scoped_actor self{node_.system()};
+  self->send_exit(watcher_, caf::exit_reason::kill);
+  self->wait_for(watcher_);
 }
 
 bulwark::remote_node& hosted_node::peer(const remote_address& address) {
@@ -81,16 +85,18 @@ void hosted_node::make_parts(const configuration& told) {
     const auto made = part.shared ? node_.shared_circuit_breaker(name, part.policy, *part.shared)
                                   : node_.circuit_breaker(name, part.policy);
     circuit_breakers_[name] = made;
-    if (part.shared) // the circuit of all nodes; `made` is this node's
+    told_.circuit_breakers[name] = part; // also where something later can't be made
+    if (part.shared)                     // the circuit of all nodes; `made` is this node's
       watch(node_.directory()->find_shared(bulwark::part_kind::circuit_breaker, name));
     watch(made);
   }
   for (const auto& [name, part] : told.bulkheads) {
-    if (bulkheads_.count(name) == 0)
-      bulkheads_[name] =
-          part.shared
-              ? node_.shared_bulkhead(name, part.policy, {.lease_time = part.shared->lease_time})
-              : node_.bulkhead(name, part.policy);
+    if (bulkheads_.count(name) > 0)
+      continue;
+    bulkheads_[name] = part.shared ? node_.shared_bulkhead(name, part.policy,
+                                                           {.lease_time = part.shared->lease_time})
+                                   : node_.bulkhead(name, part.policy);
+    told_.bulkheads[name] = part;
   }
 }
 
@@ -136,23 +142,27 @@ bulwark::guard_policy hosted_node::policy_of(const guard_settings& settings) {
   return policy;
 }
 
+// Invalid where it is another node's.
+caf::actor hosted_node::make_target(const guard_settings& settings) {
+  if (const auto local = targets_.find(settings.target); local != targets_.end())
+    return local->second(node_.system());
+  if (!is_web(settings.target))
+    return {};
+  // As many sockets as a guard may want; its own bulkhead is what bounds them.
+  const auto sockets = node_.bulkhead(settings.target, {.max_workers = 64, .queue_size = 100'000});
+  return spawn_web(node_.system(), settings.target, sockets, web_patience(settings));
+}
+
 void hosted_node::make_guard(const std::string& name, const guard_settings& settings) {
   const auto policy = policy_of(settings);
-  if (const auto local = targets_.find(settings.target); local != targets_.end()) {
-    const auto target = actors_.emplace_back(local->second(node_.system()));
-    guards_[name] = node_.guard(name, target, policy);
-  } else if (is_web(settings.target)) {
-    // As many sockets as a guard may want; its own bulkhead is what bounds them.
-    const auto sockets =
-        node_.bulkhead(settings.target, {.max_workers = 64, .queue_size = 100'000});
-    const auto target = actors_.emplace_back(
-        spawn_web(node_.system(), settings.target, sockets, web_patience(settings)));
-    web_targets_[name] = target;
-    guards_[name] = node_.guard(name, target, policy);
+  hosted_guard made{.guard = {}, .target = make_target(settings)};
+  if (made.target) {
+    made.guard = node_.guard(name, made.target, policy);
   } else {
     const auto address = parse_remote(settings.target).value();
-    guards_[name] = peer(address).guard(address.name, policy, name);
+    made.guard = peer(address).guard(address.name, policy, name);
   }
+  guards_[name] = std::move(made);
   if (const auto* own = std::get_if<bulwark::circuit_breaker_policy>(&policy.breaker))
     watch(node_.directory()->circuit_breaker(name, *own, false));
 }

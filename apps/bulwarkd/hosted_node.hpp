@@ -1,6 +1,7 @@
 #pragma once
 
 #include "bulwarkd/configuration.hpp"
+#include "bulwarkd/control.hpp"
 
 #include "bulwark/all.hpp"
 #include "bulwark/distributed.hpp"
@@ -10,7 +11,6 @@
 #include <functional>
 #include <map>
 #include <string>
-#include <vector>
 
 namespace bulwarkd {
 
@@ -38,7 +38,7 @@ public:
 
   /// An operator's word to the circuit breaker of that name: force_open, disable, metrics_only,
   /// reset or close, which is the same. False: there is none, it doesn't answer, or no such word.
-  bool operate_breaker(const std::string& name, const std::string& action);
+  operated operate_breaker(const std::string& name, const std::string& action);
 
   [[nodiscard]] const configuration& told() const noexcept { return told_; }
   [[nodiscard]] bulwark::node& node() noexcept { return node_; }
@@ -48,17 +48,20 @@ public:
   bool drain();
 
 private:
+  struct hosted_guard {
+    caf::actor guard;
+    caf::actor target; // invalid: another node's
+  };
+
   configuration told_;
   const target_table& targets_;
   bulwark::node node_;
-  caf::actor transport_;           // invalid: CAF's own, in the clear
-  std::vector<caf::actor> actors_; // targets, and the watcher
-  caf::actor watcher_;             // of transitions
+  caf::actor transport_; // invalid: CAF's own, in the clear
+  caf::actor watcher_;   // of transitions
   std::map<std::string, bulwark::remote_node> peers_;
   std::map<std::string, caf::actor> circuit_breakers_; // of this node, that have names
   std::map<std::string, caf::actor> bulkheads_;
-  std::map<std::string, caf::actor> guards_;
-  std::map<std::string, caf::actor> web_targets_; // by guard
+  std::map<std::string, hosted_guard> guards_;
 
   bulwark::remote_node& peer(const remote_address& address);
   void make_parts(const configuration& told);
@@ -68,7 +71,10 @@ private:
   caf::actor circuit_breaker_of(const guard_settings& settings);
   caf::actor bulkhead_of(const guard_settings& settings);
   [[nodiscard]] static bulwark::timespan web_patience(const guard_settings& settings);
+  [[nodiscard]] caf::actor make_target(const guard_settings& settings);
   void make_guard(const std::string& name, const guard_settings& settings);
+  [[nodiscard]] mistakes make_new(const configuration& next);
+  void change_guard(const std::string& name, const guard_settings& settings);
   void open_port();
 };
 

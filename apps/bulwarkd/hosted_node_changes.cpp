@@ -121,39 +121,59 @@ mistakes hosted_node::find_unchangeable(const configuration& next) const {
 
 mistakes hosted_node::apply(const configuration& next) {
   // First what can fail: the rest can't.
-  for (const auto& each : next.peers)
-    peer(parse_remote(each).value());
-  make_parts(next);
-  std::vector<std::string> made;
-  for (const auto& [name, settings] : next.guards) {
-    try {
-      if (guards_.count(name) == 0) {
-        make_guard(name, settings);
-        made.push_back(name);
-      }
-    } catch (const std::exception& error) { // one of that name still finishes its calls
-      for (const auto& each : made)
-        guards_.erase(each);
-      return {fmt::format("bulwark.guards.{}: {}", name, error.what())};
-    }
-  }
+  if (auto wrong = make_new(next); !wrong.empty())
+    return wrong;
   change_parts(next);
   for (const auto& [name, settings] : next.guards) {
     const auto before = told_.guards.find(name);
     if (before != told_.guards.end() && to_json(before->second) != to_json(settings))
-      node_.change_policy(name, policy_of(settings));
-    if (const auto web = web_targets_.find(name); web != web_targets_.end())
-      compat::tell(caf::actor_cast<caf::strong_actor_ptr>(web->second), web_patience(settings));
+      change_guard(name, settings);
   }
   std::erase_if(guards_, [&](const auto& each) {
     if (next.guards.count(each.first) > 0)
       return false;
-    compat::tell(caf::actor_cast<caf::strong_actor_ptr>(each.second), bulwark::shutdown_atom_v,
-                 true);
+    // It keeps its target until it has finished its calls.
+    compat::tell(caf::actor_cast<caf::strong_actor_ptr>(each.second.guard),
+                 bulwark::shutdown_atom_v, true);
     return true;
   });
   told_ = next;
   return {};
+}
+
+// Parts and guards that aren't there, and guards that have ended by themselves. What is made where
+// something later fails is made for the next time; guards are taken back.
+mistakes hosted_node::make_new(const configuration& next) {
+  std::vector<std::string> made;
+  auto path = std::string{"bulwark"};
+  try {
+    for (const auto& each : next.peers)
+      peer(parse_remote(each).value());
+    make_parts(next);
+    for (const auto& [name, settings] : next.guards) {
+      if (guards_.count(name) > 0 && node_.directory()->find_guard(name))
+        continue;
+      path = "bulwark.guards." + name;
+      make_guard(name, settings);
+      made.push_back(name);
+    }
+  } catch (const std::exception& error) { // one of that name still finishes its calls
+    for (const auto& each : made)
+      guards_.erase(each);
+    return {fmt::format("{}: {}", path, error.what())};
+  }
+  return {};
+}
+
+void hosted_node::change_guard(const std::string& name, const guard_settings& settings) {
+  try {
+    node_.change_policy(name, policy_of(settings));
+  } catch (const std::exception& error) { // it has ended in this moment: the next reload makes it
+    log_error("guard {}: {}", name, error.what());
+  }
+  if (is_web(settings.target))
+    compat::tell(caf::actor_cast<caf::strong_actor_ptr>(guards_.at(name).target),
+                 web_patience(settings));
 }
 
 // Of those that have names: a guard's own ones change with it.
@@ -178,19 +198,18 @@ void hosted_node::change_parts(const configuration& next) {
 
 namespace {
 
-// False: it hasn't done so.
 template <class Word>
-bool tell(caf::scoped_actor& self, const caf::actor& breaker, bulwark::timespan longest,
-          Word word) {
-  auto done = false;
+operated tell(caf::scoped_actor& self, const caf::actor& breaker, bulwark::timespan longest,
+              Word word) {
+  auto result = operated::unanswered;
   compat::request_within(self, breaker, longest, word)
-      .receive([&] { done = true; }, [](const caf::error&) {});
-  return done;
+      .receive([&] { result = operated::done; }, [](const caf::error&) {});
+  return result;
 }
 
 } // namespace
 
-bool hosted_node::operate_breaker(const std::string& name, const std::string& action) {
+operated hosted_node::operate_breaker(const std::string& name, const std::string& action) {
   caf::scoped_actor self{node_.system()};
   const auto longest = std::chrono::seconds{2};
   std::vector<bulwark::part_info> parts;
@@ -210,7 +229,7 @@ bool hosted_node::operate_breaker(const std::string& name, const std::string& ac
     if (action == "reset" || action == "close")
       return tell(self, actor, longest, bulwark::reset_atom_v);
   }
-  return false;
+  return operated::unknown;
 }
 
 } // namespace bulwarkd

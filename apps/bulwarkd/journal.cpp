@@ -64,11 +64,6 @@ std::uint64_t journal::next_id() noexcept {
   return last_id_ = std::max(last_id_ + 1, static_cast<std::uint64_t>(now));
 }
 
-std::uint64_t journal::take_id() noexcept {
-  const std::lock_guard hold{mutex_};
-  return next_id();
-}
-
 std::uint64_t journal::add(journal_entry entry) noexcept {
   for (auto* text : {&entry.who, &entry.what, &entry.from, &entry.to})
     cut(*text);

@@ -35,12 +35,9 @@ public:
 
   /// Takes an entry to be written soon, at most with a wait for another caller of this; its id is
   /// given here, a time of 0 is now. Texts are cut at 4 KiB. Returns its id; 0: no memory, it is lost.
+  /// Ids are milliseconds since 1970, or one more than the last where that is more: so they rise even
+  /// where the file is lost (a hybrid logical clock: Kulkarni et al., 2014).
   std::uint64_t add(journal_entry entry) noexcept;
-
-  /// An id of the same sequence, for what isn't kept. Ids are milliseconds since 1970, or one more
-  /// than the last where that is more: so they rise even where the file is lost (a hybrid logical
-  /// clock: Kulkarni et al., 2014).
-  [[nodiscard]] std::uint64_t take_id() noexcept;
 
   /// Up to `limit` entries with ids below `before`, the newest first, those that wait included.
   /// Reads the file, and so takes as long as the disk does.

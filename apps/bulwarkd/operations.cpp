@@ -2,13 +2,12 @@
 
 #include "bulwarkd/log.hpp"
 #include "bulwarkd/page/page.hpp"
+#include "bulwarkd/text_file.hpp"
 #include "report/events.hpp"
 
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 
 namespace bulwarkd {
 
@@ -29,7 +28,7 @@ journal_kind kind_of(const steering_note& note) {
 }
 
 std::optional<page_file> find_page(std::string_view path) {
-  const auto name = path == "/" ? std::string_view{"index.html"} : path.substr(1);
+  const auto name = path.size() <= 1 ? std::string_view{"index.html"} : path.substr(1);
   for (const auto& each : page_files())
     if (each.path == name)
       return page_file{.content_type = each.type, .content = each.content};
@@ -87,21 +86,14 @@ void operations::open_admin_port(const admin_port_settings& told, const std::str
 }
 
 void operations::reload(const std::string& who) {
-  const auto report = steered_.reload(who, false);
-  for (const auto& each : report.wrong)
-    log_error("{}", each);
-  if (!report.wrong.empty())
-    log_error("{} mistake{} in the settings: nothing is changed", report.wrong.size(),
-              report.wrong.size() == 1 ? "" : "s");
-  else
-    log_info("settings read again: {} change{}", report.changes.size(),
-             report.changes.size() == 1 ? "" : "s");
+  static_cast<void>(steered_.reload(who, false));
 }
 
-bool operations::drain() {
+bulwark::timespan operations::begin_to_end() {
+  steered_.close();
   if (server_)
     server_->start_draining();
-  return node_.drain();
+  return node_.told().drain_timeout;
 }
 
 void operations::on_transition(const bulwark::circuit_event& event) {
@@ -131,10 +123,10 @@ void operations::write(journal_kind kind, const std::string& who, const std::str
 token_reading read_token(const std::string& file) {
   constexpr std::size_t shortest = 16;
   const auto key = "bulwark.admin.token-file = " + file;
-  std::ifstream source{file, std::ios::binary};
-  std::string text{std::istreambuf_iterator<char>{source}, {}};
-  if (!source)
+  auto read = read_text(file);
+  if (!read)
     return {.token = {}, .wrong = {key + ": can't be read"}};
+  auto& text = *read;
   const auto last = text.find_last_not_of(" \t\r\n");
   text.erase(last == text.npos ? 0 : last + 1);
   const auto is_visible = [](char c) { return c > ' ' && c < '\x7f'; };

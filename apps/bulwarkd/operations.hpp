@@ -27,10 +27,11 @@ public:
   /// Has the files read again; what came of it is in the log. `who`: for the journal.
   void reload(const std::string& who);
 
-  /// As hosted_node::drain(); from now on the admin port says that the node isn't ready.
-  bool drain();
-
-  [[nodiscard]] hosted_node& node() noexcept { return node_; }
+  /// The node is about to end: from now on nothing is changed any more, and the admin port says that
+  /// it isn't ready. Returns how long calls in progress may take.
+  bulwark::timespan begin_to_end();
+  /// As hosted_node::drain(). Requires: begin_to_end().
+  bool drain() { return node_.drain(); }
 
 private:
   std::unique_ptr<journal> journal_;              // null: none is kept

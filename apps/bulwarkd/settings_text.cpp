@@ -15,14 +15,6 @@ namespace {
 
 using nlohmann::json;
 
-bool is_duration(const std::string& text) {
-  const auto unit = text.find_first_not_of("0123456789");
-  constexpr std::array<std::string_view, 6> units{"h", "min", "s", "ms", "us", "ns"};
-  return unit != 0 && unit != text.npos
-         && std::find(units.begin(), units.end(), std::string_view{text}.substr(unit))
-                != units.end();
-}
-
 bool is_plain_key(const std::string& key) {
   return !key.empty() && std::all_of(key.begin(), key.end(), [](char c) {
     return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-'
@@ -58,6 +50,15 @@ void flatten(const json& value, const std::string& path, std::map<std::string, s
 }
 
 } // namespace
+
+bool is_duration(const std::string& text) {
+  constexpr std::size_t most_digits = 18;
+  constexpr std::array<std::string_view, 6> units{"h", "min", "s", "ms", "us", "ns"};
+  const auto unit = std::min(text.find_first_not_of("0123456789"), text.size());
+  return unit > 0 && unit <= most_digits
+         && std::find(units.begin(), units.end(), std::string_view{text}.substr(unit))
+                != units.end();
+}
 
 json to_json(const configuration& told) {
   return group_writer::group(told);

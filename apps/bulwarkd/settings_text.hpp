@@ -17,6 +17,9 @@ namespace bulwarkd {
 [[nodiscard]] nlohmann::json to_json(const configuration& told);
 [[nodiscard]] nlohmann::json to_json(const guard_settings& guard);
 
+/// Whether a text is what CAF reads as a duration: "250ms".
+[[nodiscard]] bool is_duration(const std::string& text);
+
 /// The same in CAF's syntax, to be read again: one key a line.
 [[nodiscard]] std::string to_conf(const nlohmann::json& group);
 

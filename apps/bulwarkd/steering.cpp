@@ -1,5 +1,6 @@
 #include "bulwarkd/steering.hpp"
 
+#include "bulwarkd/log.hpp"
 #include "bulwarkd/settings_text.hpp"
 #include "bulwarkd/tls.hpp"
 
@@ -43,15 +44,26 @@ steering::steering(hosted_node& node, std::function<command_line()> read, caf::s
       in_force_(std::move(first)) {}
 
 change_report steering::reload(const std::string& who, bool only_show) {
+  std::lock_guard guard{mutex_}; // two at once: the later file is in force last
   auto line = read_();
-  std::lock_guard guard{mutex_};
   const auto group_of_caf = [](const caf::settings& settings) {
     const auto found = settings.find("caf");
     return found == settings.end() ? std::string{} : to_string(found->second);
   };
   if (line.wrong.empty() && group_of_caf(line.settings) != group_of_caf(in_force_))
     line.wrong.emplace_back("caf: must stay as it is until the node is started again");
-  return take(line.settings, std::move(line.wrong), "reload", who, only_show);
+  auto result = take(line.settings, std::move(line.wrong), "reload", who, only_show);
+  if (only_show)
+    return result;
+  for (const auto& each : result.wrong)
+    log_error("{}", each);
+  if (!result.wrong.empty())
+    log_error("{} mistake{} in the settings, read again for {}: nothing is changed",
+              result.wrong.size(), result.wrong.size() == 1 ? "" : "s", who);
+  else
+    log_info("settings read again for {}: {} change{}", who, result.changes.size(),
+             result.changes.size() == 1 ? "" : "s");
+  return result;
 }
 
 change_report steering::change_guard(const std::string& guard, const caf::settings& fields,
@@ -70,9 +82,16 @@ change_report steering::change_guard(const std::string& guard, const caf::settin
   return take(next, {}, "operator", who, only_show);
 }
 
+void steering::close() {
+  std::lock_guard lock{mutex_};
+  closed_ = true;
+}
+
 /// Requires: mutex_ is locked.
 change_report steering::take(const caf::settings& next, mistakes wrong, const std::string& kind,
                              const std::string& who, bool only_show) {
+  if (closed_)
+    return {.wrong = {"the node is about to end: nothing is changed any more"}};
   auto read = read_configuration(next, targets_);
   change_report result{.wrong = std::move(wrong)};
   result.wrong.insert(result.wrong.end(), read.wrong.begin(), read.wrong.end());
@@ -90,11 +109,6 @@ change_report steering::take(const caf::settings& next, mistakes wrong, const st
   for (const auto& each : result.changes)
     on_change_({.kind = kind, .who = who, .what = each.path, .from = each.from, .to = each.to});
   return result;
-}
-
-std::string steering::guard_settings_text(const std::string& guard) const {
-  const auto settings = guard_settings_json(guard);
-  return settings.is_null() ? std::string{} : to_conf(settings);
 }
 
 nlohmann::json steering::guard_settings_json(const std::string& guard) const {
@@ -115,16 +129,20 @@ std::vector<guard_summary> steering::guard_overview() const {
   return result;
 }
 
-bool steering::operate_breaker(const std::string& name, const std::string& action,
-                               const std::string& who) {
-  if (!node_.operate_breaker(name, action))
-    return false;
-  on_change_({.kind = "operator",
-              .who = who,
-              .what = "circuit breaker " + name,
-              .from = "",
-              .to = action});
-  return true;
+operated steering::operate_breaker(const std::string& name, const std::string& action,
+                                   const std::string& who) {
+  const auto result = node_.operate_breaker(name, action);
+  if (result != operated::unknown)
+    on_change_({.kind = "operator",
+                .who = who,
+                .what = "circuit breaker " + name,
+                .from = "",
+                .to = action});
+  return result;
+}
+
+void steering::note_call(const std::string& guard, const std::string& who) {
+  on_change_({.kind = "operator", .who = who, .what = "guard " + guard, .from = "", .to = "call"});
 }
 
 } // namespace bulwarkd

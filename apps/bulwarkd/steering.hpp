@@ -15,7 +15,7 @@ namespace bulwarkd {
 struct steering_note {
   std::string kind = {}; ///< "reload", "operator"
   std::string who = {};
-  std::string what = {}; ///< A key's path, or "circuit breaker NAME".
+  std::string what = {}; ///< A key's path, "circuit breaker NAME" or "guard NAME".
   std::string from = {};
   std::string to = {};
 };
@@ -35,11 +35,14 @@ public:
   change_report reload(const std::string& who, bool only_show) override;
   change_report change_guard(const std::string& guard, const caf::settings& fields,
                              const std::string& who, bool only_show) override;
-  [[nodiscard]] std::string guard_settings_text(const std::string& guard) const override;
   [[nodiscard]] nlohmann::json guard_settings_json(const std::string& guard) const override;
   [[nodiscard]] std::vector<guard_summary> guard_overview() const override;
-  bool operate_breaker(const std::string& name, const std::string& action,
-                       const std::string& who) override;
+  operated operate_breaker(const std::string& name, const std::string& action,
+                           const std::string& who) override;
+  void note_call(const std::string& guard, const std::string& who) override;
+
+  /// From now on nothing is changed any more: the node is about to end.
+  void close();
 
 private:
   hosted_node& node_;
@@ -48,6 +51,7 @@ private:
   const std::function<void(const steering_note&)> on_change_;
   mutable std::mutex mutex_;
   caf::settings in_force_;
+  bool closed_ = false;
 
   change_report take(const caf::settings& next, mistakes wrong, const std::string& kind,
                      const std::string& who, bool only_show);

@@ -21,6 +21,7 @@ public:
   std::vector<bulwarkd::guard_summary> guards;
   bulwarkd::change_report next; ///< What the next change answers.
   std::map<std::string, std::string> breakers_told;
+  std::vector<std::string> calls_noted;
 
   struct change {
     std::string guard = {};
@@ -43,15 +44,11 @@ public:
     return next;
   }
 
-  [[nodiscard]] std::string guard_settings_text(const std::string& guard) const override {
+  [[nodiscard]] nlohmann::json guard_settings_json(const std::string& guard) const override {
     for (const auto& each : guard_overview())
       if (each.name == guard)
-        return "target = \"" + each.target + '"';
+        return {{"deadline", "5s"}, {"retry", {{"max-attempts", 3}}}};
     return {};
-  }
-
-  [[nodiscard]] nlohmann::json guard_settings_json(const std::string& /*guard*/) const override {
-    return {{"deadline", "5s"}, {"retry", {{"max-attempts", 3}}}};
   }
 
   [[nodiscard]] std::vector<bulwarkd::guard_summary> guard_overview() const override {
@@ -59,13 +56,20 @@ public:
     return guards;
   }
 
-  bool operate_breaker(const std::string& name, const std::string& action,
-                       const std::string& who) override {
+  bulwarkd::operated operate_breaker(const std::string& name, const std::string& action,
+                                     const std::string& who) override {
     std::lock_guard guard{mutex_};
+    if (name == "silent")
+      return bulwarkd::operated::unanswered;
     if (name != "db")
-      return false;
+      return bulwarkd::operated::unknown;
     breakers_told[name] = action + " by " + who;
-    return true;
+    return bulwarkd::operated::done;
+  }
+
+  void note_call(const std::string& guard, const std::string& who) override {
+    std::lock_guard lock{mutex_};
+    calls_noted.push_back(guard + " by " + who);
   }
 
 private:

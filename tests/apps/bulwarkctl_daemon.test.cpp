@@ -2,6 +2,7 @@
 #include "apps/daemon_process.hpp"
 #include "apps/program.hpp"
 #include "support/catch.hpp"
+#include "support/temporary_folder.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -14,41 +15,30 @@ namespace fs = std::filesystem;
 
 namespace {
 
-struct folder {
-  fs::path path;
-
-  folder() {
-    auto name = (fs::temp_directory_path() / "bulwarkctl-XXXXXX").string();
-    REQUIRE(::mkdtemp(name.data()) != nullptr);
-    path = name;
-    std::ofstream{path / "token"} << "0123456789abcdef0123456789abcdef\n";
-    fs::permissions(path / "token", fs::perms::owner_read);
-    std::ofstream{path / "a.conf"} << R"(bulwark {
-      admin { port = 0, token-file = ")" + (path / "token").string()
-                                          + R"(" }
-      journal { file = ")" + (path / "journal").string()
-                                          + R"(" }
+struct folder : temporary_folder {
+  const std::string token = file("token", "0123456789abcdef0123456789abcdef\n");
+  const std::string settings = file("a.conf", R"(bulwark {
+      admin { port = 0, token-file = ")" + token + R"(" }
+      journal { file = ")" + file("journal") + R"(" }
       guards {
         db { target = "echo", circuit-breaker { open-for = 30s } }
         bad { target = "failing", circuit-breaker { failure-threshold = 3, open-for = 1h } }
       }
-    })";
-  }
-  folder(const folder&) = delete;
-  folder& operator=(const folder&) = delete;
-  ~folder() { fs::remove_all(path); }
+    })");
+
+  folder() { fs::permissions(token, fs::perms::owner_read); }
 };
 
 } // namespace
 
 TEST_CASE("an incident is seen and ended from the terminal alone [W66]", "[bulwarkctl]") {
   const folder place;
-  daemon_process daemon{{"--config-file=" + (place.path / "a.conf").string()}};
+  daemon_process daemon{{"--config-file=" + place.settings}};
   const auto line = daemon.first_line_with("admin port: ");
   auto url = line.substr(line.find("http://"));
   const auto ctl = [&](const std::string& words) {
-    return run(BULWARKCTL, "--url " + url + " --token-file " + (place.path / "token").string()
-                               + " --operator ann " + words);
+    return run(BULWARKCTL,
+               "--url " + url + " --token-file " + place.token + " --operator ann " + words);
   };
   const auto says = [&](const std::string& words, const std::string& text) {
     const auto end = ctl(words);
@@ -90,9 +80,7 @@ TEST_CASE("an incident is seen and ended from the terminal alone [W66]", "[bulwa
   says("config diff", "bulwark.guards.db.deadline: 2s -> (nothing)\n");
   CHECK(ctl("config reload").code == 0);
   CHECK(ctl("config diff").output == "nothing changes\n");
-  CHECK(run(BULWARKCTL, "config check --bulwarkd " BULWARKD " " + (place.path / "a.conf").string())
-            .code
-        == 0);
+  CHECK(run(BULWARKCTL, "config check --bulwarkd " BULWARKD " " + place.settings).code == 0);
 
   says("nodes", "(all together)");
   says("journal", "bad: open -> forced_open (forced_open)");

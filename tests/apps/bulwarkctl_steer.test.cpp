@@ -3,6 +3,7 @@
 #include "apps/bulwarkctl_process.hpp"
 #include "apps/fake_admin.hpp"
 #include "support/catch.hpp"
+#include "support/temporary_folder.hpp"
 
 #include <nlohmann/json.hpp>
 
@@ -28,22 +29,6 @@ struct steered_daemon : fake_admin {
   }
 
   nlohmann::json last_body() { return nlohmann::json::parse(last_request().body); }
-};
-
-struct file_of {
-  fs::path path;
-
-  explicit file_of(const std::string& text) {
-    auto name = (fs::temp_directory_path() / "bulwarkctl-XXXXXX").string();
-    const auto id = ::mkstemp(name.data());
-    REQUIRE(id >= 0);
-    ::close(id);
-    path = name;
-    std::ofstream{path} << text;
-  }
-  file_of(const file_of&) = delete;
-  file_of& operator=(const file_of&) = delete;
-  ~file_of() { fs::remove(path); }
 };
 
 constexpr auto changed = "bulwark.guards.db.deadline: 5s -> 2s\n"
@@ -120,11 +105,11 @@ TEST_CASE("the token comes from the environment or a file and from nowhere else 
   CHECK(daemon.last_request().token.empty());
   CHECK(ctl(daemon, "config reload", "BULWARK_TOKEN=abc").code == 0);
   CHECK(daemon.last_request().token == "Bearer abc");
-  const file_of file{"  "};
-  CHECK(ctl(daemon, "list --token-file " + file.path.string()).code == 2);
-  std::ofstream{file.path} << "s3cret\r\nwhat else is there\n";
-  CHECK(ctl(daemon, "config reload --token-file " + file.path.string(), "BULWARK_TOKEN=abc").code
-        == 0);
+  const temporary_folder folder;
+  const auto file = folder.file("token", "  ");
+  CHECK(ctl(daemon, "list --token-file " + file).code == 2);
+  std::ofstream{file} << "s3cret\r\nwhat else is there\n";
+  CHECK(ctl(daemon, "config reload --token-file " + file, "BULWARK_TOKEN=abc").code == 0);
   CHECK(daemon.last_request().token == "Bearer s3cret");
   // It can't be a header of its own.
   const auto end = ctl(daemon, "list", "BULWARK_TOKEN=\"$(printf 'a\\nX: b')\"");
@@ -145,20 +130,22 @@ TEST_CASE("the daemon's journal is told who it is [W61]", "[bulwarkctl]") {
 // -- a file's check --------------------------------------------------------------------
 
 TEST_CASE("a file is checked by bulwarkd and needs no daemon that runs [W62]", "[bulwarkctl]") {
-  const file_of right{"bulwark { guards { db { target = \"echo\" } } }\n"};
-  const file_of wrong{"bulwark { guards { db { target = \"echo\", deadline = 0s, retr = 1 } } }\n"};
+  const temporary_folder folder;
+  const auto right = folder.file("right.conf", "bulwark { guards { db { target = \"echo\" } } }\n");
+  const auto wrong = folder.file(
+      "wrong.conf", "bulwark { guards { db { target = \"echo\", deadline = 0s, retr = 1 } } }\n");
   const std::string check = "config check --bulwarkd " BULWARKD " ";
-  auto end = run(BULWARKCTL, check + right.path.string());
+  auto end = run(BULWARKCTL, check + right);
   INFO(end.output);
   CHECK(end.code == 0);
-  CHECK(run(BULWARKCTL, check + right.path.string() + " --json").says(R"("ok":true)"));
-  end = run(BULWARKCTL, check + wrong.path.string());
+  CHECK(run(BULWARKCTL, check + right + " --json").says(R"("ok":true)"));
+  end = run(BULWARKCTL, check + wrong);
   CHECK(end.code == 1);
   CHECK(end.says("bulwark.guards.db.deadline = 0s: must be"));
   CHECK(end.says("bulwark.guards.db.retr: no such key"));
-  CHECK(run(BULWARKCTL, check + wrong.path.string() + " --json").says(R"("ok":false)"));
+  CHECK(run(BULWARKCTL, check + wrong + " --json").says(R"("ok":false)"));
   CHECK(run(BULWARKCTL, check + "/nowhere").code == 1);
-  end = run(BULWARKCTL, "config check --bulwarkd /no/such/program " + right.path.string());
+  end = run(BULWARKCTL, "config check --bulwarkd /no/such/program " + right);
   CHECK(end.code == 1);
   CHECK(end.says("can't be run"));
 }

@@ -142,12 +142,18 @@ TEST_CASE("a policy that is wrong changes nothing and each mistake is named [W9]
     CHECK(it.change("PUT", policy_path, body).status == 422);
   }
   for (const auto& body :
-       {std::string{"deadline = }"}, std::string(60'000, '['), "a " + std::string(60'000, '{')}) {
+       {std::string{"deadline = }"}, std::string(60'000, '['), "a " + std::string(60'000, '{'),
+        "a = \"" + std::string(60'000, ']') + '"' + std::string(300, '[')}) {
     INFO(body.substr(0, 40));
     CHECK(it.change("PUT", policy_path, body, "text/plain").status == 422);
   }
   CHECK(it.change("PUT", policy_path, "<deadline/>", "text/xml").status == 415);
   CHECK(it.change("PUT", policy_path, std::string(70'000, ' ')).status == 413);
+  for (const auto* flag : {"yes", "TRUE", "1x", "false&dry_run=true"}) {
+    INFO(flag);
+    CHECK(it.change("PUT", policy_path + "?dry_run=" + flag, "{}").status == 400);
+    CHECK(it.change("POST", std::string{"/api/v1/reload?dry_run="} + flag).status == 400);
+  }
   CHECK(it.steering.changes.empty());
 }
 
@@ -187,6 +193,9 @@ TEST_CASE("circuit breakers are operated by name [W10]") {
   }
   CHECK(it.steering.breakers_told.empty());
   CHECK(it.change("POST", "/api/v1/breakers/x", R"({"action":"reset"})").status == 404);
+  const auto unsure = it.change("POST", "/api/v1/breakers/silent", R"({"action":"reset"})");
+  CHECK(unsure.status == 503);
+  CHECK_THAT(unsure.body, Catch::Contains("look whether it is done"));
 }
 
 TEST_CASE("settings are read again, or only compared [W11]") {
@@ -216,6 +225,7 @@ TEST_CASE("a guard is called by hand [W12]") {
     return it.change("POST", "/api/v1/guards/" + guard + "/call", body.dump());
   };
   CHECK(json::parse(call("echo", {{"value", 42}}).body)["reply"] == "42");
+  CHECK(it.steering.calls_noted == std::vector<std::string>{"echo by 127.0.0.1"});
   CHECK(json::parse(call("echo", {{"value", "a \"b\""}}).body)["reply"] == "a \"b\"");
   CHECK(json::parse(call("echo", {{"value", 0.25}}).body)["reply"] == "0.25");
   CHECK(json::parse(call("echo", {{"value", 5'000'000'000}}).body)["reply"] == "5000000000");

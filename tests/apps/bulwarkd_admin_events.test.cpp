@@ -108,6 +108,7 @@ TEST_CASE("who listens hears of each transition with its number [W14]") {
   const auto change = first.next("change");
   CHECK(change.data["who"] == "alice");
   CHECK(change.data["to"] == "2s");
+  CHECK(change.data["time"] >= event.data["time"]);
   CHECK(std::stoull(change.id) == std::stoull(event.id) + 1);
 }
 
@@ -145,6 +146,7 @@ TEST_CASE("the last thousand events are kept, and who missed more is told so [W1
   CHECK(ring.after(599).has_gap);
   CHECK(ring.after(1'599).frames.size() == 1);
   CHECK(ring.after(9'999).frames.empty());
+  CHECK(ring.after(9'999).has_gap); // another process had that number
   ring.note_gap();
   CHECK(ring.after(1'599).has_gap);
   CHECK_FALSE(ring.after(1'600).has_gap);
@@ -164,6 +166,7 @@ TEST_CASE("refusals are summed up by the second [W18]") {
     const auto event = ear.next("rejections");
     CHECK(event.data["guard"] == "db");
     CHECK(event.data["why"] == "circuit_open");
+    CHECK_THAT(event.data["time"].get<std::string>(), Catch::StartsWith("20"));
     count += event.data["count"].get<std::uint64_t>();
     ++events;
   }

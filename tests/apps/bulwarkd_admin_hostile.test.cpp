@@ -84,6 +84,9 @@ const std::vector<std::string> words{"GET ",
                                      "/api/v1/reload",
                                      "?samples=1",
                                      "?dry_run=true",
+                                     "#",
+                                     "/#",
+                                     "#/x",
                                      "%",
                                      "%2",
                                      "%zz",
@@ -160,6 +163,11 @@ TEST_CASE("whatever is sent, the port answers others and calls go on [W24]") {
   admin_fixture it;
   const auto db = it.guard("db");
   it.steering.next.wrong = {"no"};
+  it.page = [](std::string_view path) -> std::optional<bulwarkd::page_file> {
+    if (path != "/" && path != "/main.js")
+      return std::nullopt;
+    return bulwarkd::page_file{.content_type = "text/plain", .content = "here"};
+  };
   it.serve();
   const auto seed = std::random_device{}();
   INFO("seed " << seed);
@@ -221,7 +229,7 @@ TEST_CASE("who reads slowly holds up nobody, and who writes slowly is cut [W24]"
   slow_body.send("POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\n"
                  "Authorization: Bearer secret token\r\nContent-Length: 1000\r\n\r\n{");
   std::deque<raw_connection> deaf;
-  for (int i = 0; i < 4; ++i) {
+  for (int i = 0; i < 48; ++i) { // more than there are workers
     deaf.emplace_back(it.port());
     for (int n = 0; n < 50; ++n) // more than the system's buffers take
       deaf.back().send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
@@ -236,6 +244,24 @@ TEST_CASE("who reads slowly holds up nobody, and who writes slowly is cut [W24]"
   CHECK(it.steering.changes.empty());
   calls.end();
   CHECK(calls.wrong() == 0);
+}
+
+TEST_CASE("who is refused and goes on sending has the answer and holds up nobody [W24]") {
+  admin_fixture it;
+  it.serve();
+  std::deque<raw_connection> talkers;
+  for (int i = 0; i < 24; ++i) { // more than there are workers
+    talkers.emplace_back(it.port());
+    talkers.back().send("POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\n"
+                        "Content-Length: 1000000\r\n\r\n{");
+  }
+  const auto begin = std::chrono::steady_clock::now();
+  CHECK(it.get("/healthz").status == 200);
+  CHECK(std::chrono::steady_clock::now() - begin < 400ms); // each is listened to for 500 ms
+  for (auto& each : talkers) {
+    each.send(std::string(10'000, ' '));
+    CHECK(http_answer::parse(each.read_all()).status == 401);
+  }
 }
 
 TEST_CASE("a body that nobody may send isn't read [W24]") {

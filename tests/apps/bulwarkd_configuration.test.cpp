@@ -1,8 +1,10 @@
 // What bulwarkd reads, and how it refuses what it can't use: nothing is started here.
 #include "bulwarkd/command_line.hpp"
 #include "bulwarkd/configuration.hpp"
+#include "bulwarkd/operations.hpp"
 #include "support/catch.hpp"
 #include "support/real_system.hpp"
+#include "support/temporary_folder.hpp"
 
 #include <algorithm>
 #include <array>
@@ -570,14 +572,64 @@ TEST_CASE("CAF's own keys are handed on and checked [D34]", "[bulwarkd]") {
   CHECK(holds(wrong, "caf.openssl.key: say it in bulwark.tls"));
 }
 
-TEST_CASE("a file that ends in the midst of something is a mistake with its line [D34]",
-          "[bulwarkd]") {
+TEST_CASE("what CAF would misread without a word is a mistake with its line [D34]", "[bulwarkd]") {
   for (const auto* whole :
        {"", "a { b = [1, 2], c = \"}\" }", "# {\na = 1", "a = 'x{\"' # [", "a = \"\\\"{\""})
-    CHECK(find_unclosed(whole) == "");
-  CHECK(find_unclosed("a {\n b {\n }\n")
+    CHECK(find_misreading(whole) == "");
+  CHECK(find_misreading("a {\n b {\n }\n")
         == "line 1: what is opened here is never closed, } is missing");
-  CHECK(find_unclosed("a = [1,\n2") == "line 1: what is opened here is never closed, ] is missing");
-  CHECK(find_unclosed("a {\n b = \"x }\n") == "line 2: the text that begins here has no end");
-  CHECK(find_unclosed("\"\\") == "line 1: the text that begins here has no end");
+  CHECK(find_misreading("a = [1,\n2")
+        == "line 1: what is opened here is never closed, ] is missing");
+  CHECK(find_misreading("a {\n b = \"x }\n") == "line 2: the text that begins here has no end");
+  for (const auto* dotted : {"retry.max-attempts = 7", "a = 1.5, b.c = 2", "a {\n} b.c { }",
+                             "guards {\n db.retry.max-attempts = 5 }"})
+    CHECK_THAT(find_misreading(dotted), Catch::Contains("a key has no dots"));
+  for (const auto* fine :
+       {"a = 127.0.0.1", "a = [1.5, b.c]", "\"x.y\" { a = 1.5 }", "# a.b = 1", "a { b = 1.5 }"})
+    CHECK(find_misreading(fine) == "");
+  CHECK(find_misreading("a = 1\nb = # later\n") == "line 3: a value is missing");
+  CHECK(find_misreading("\"\\") == "line 1: the text that begins here has no end");
+}
+
+TEST_CASE("the admin port and the journal are told as the rest is, and so are mistakes [D33 D34]",
+          "[bulwarkd]") {
+  const auto told = read("bulwark { admin { address = \"::1\", port = 0, token-file = \"/t\" }, "
+                         "journal { file = \"/j\", max-age = 2h, max-mebibytes = 3 } }");
+  REQUIRE(told.wrong == mistakes{});
+  CHECK(told.told.admin->address == "::1");
+  CHECK(told.told.admin->port == 0);
+  CHECK(told.told.admin->token_file == "/t");
+  CHECK(told.told.journal->max_age == 2h);
+  CHECK(told.told.journal->max_mebibytes == 3);
+  CHECK_FALSE(read("bulwark { }").told.admin);
+  CHECK_FALSE(read("bulwark { }").told.journal);
+  CHECK(mistake_in_node("admin { address = \"localhost\" }")
+        == "bulwark.admin.address = localhost: must be an IPv4 or IPv6 address in numbers");
+  CHECK_THAT(mistake_in_node("admin { address = \"0.0.0.0\" }"),
+             Catch::Contains("others reach it, and hear tokens on their way"));
+  CHECK(read("bulwark { admin { address = \"0.0.0.0\", open-to-others = true } }").wrong.empty());
+  CHECK(mistake_in_node("journal { }") == "bulwark.journal.file: is missing");
+  CHECK_THAT(mistake_in_node("journal { file = \"a\", max-age = 1s }"),
+             Catch::StartsWith("bulwark.journal.max-age = 1s: must be 1m .."));
+  CHECK(mistake_in_node("journal { file = \"a\", max-mebibytes = 0 }")
+        == "bulwark.journal.max-mebibytes = 0: must be 1 .. 1048576");
+}
+
+TEST_CASE("a token is one word of 16 characters or more in a file of its own [D33 D34]",
+          "[bulwarkd]") {
+  const bulwark_tests::temporary_folder folder;
+  const auto token = [&](const std::string& content) {
+    return read_token(folder.file("token", content));
+  };
+  CHECK(token("0123456789abcdef").token == "0123456789abcdef");
+  CHECK(token("0123456789abcdef\r\n").token == "0123456789abcdef");
+  for (const auto* wrong : {"", "\n", "0123456789abcde", "0123456789 abcdef",
+                            "0123456789abcd\xc3\xa4", "0123456789abcdef\n0123456789abcdef"}) {
+    CAPTURE(wrong);
+    CHECK(token(wrong).token.empty());
+    REQUIRE(token(wrong).wrong.size() == 1);
+    CHECK_THAT(token(wrong).wrong[0], Catch::Contains("one word of 16 or more"));
+  }
+  CHECK_THAT(read_token(folder.file("none")).wrong.at(0), Catch::EndsWith("can't be read"));
+  CHECK_THAT(read_token(folder.path().string()).wrong.at(0), Catch::EndsWith("can't be read"));
 }

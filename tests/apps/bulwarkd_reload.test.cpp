@@ -4,6 +4,7 @@
 #include "bulwarkd/steering.hpp"
 #include "support/catch.hpp"
 #include "support/networked_system.hpp"
+#include "support/temporary_folder.hpp"
 
 #include <atomic>
 #include <csignal>
@@ -123,25 +124,28 @@ TEST_CASE("docs/settings.md is what bulwarkd --reference writes [D46]", "[bulwar
 
 TEST_CASE("HUP has a daemon read its file again and a mistake leaves all as it was [D47]",
           "[bulwarkd]") {
-  const auto file = std::filesystem::temp_directory_path()
-                    / ("bulwarkd_reload_" + std::to_string(::getpid()) + ".conf");
+  const temporary_folder folder;
+  const auto file = folder.file("a.conf");
   const auto write = [&](const std::string& deadline) {
     std::ofstream{file} << "bulwark { guards { db { target = \"echo\", deadline = " << deadline
                         << " } } }";
   };
   write("5s");
-  daemon_process daemon{{"--config-file=" + file.string()}};
+  daemon_process daemon{{"--config-file=" + file}};
   daemon.port();
   write("0s");
   daemon.signal(SIGHUP);
   daemon.wait_for("bulwark.guards.db.deadline = 0s: must be 1ns .. 36500d");
-  daemon.wait_for("1 mistake in the settings: nothing is changed");
+  daemon.wait_for("1 mistake in the settings, read again for SIGHUP: nothing is changed");
   for (const auto* half : {"2s } }", "2s, cancel = \"o", "[2s"}) {
     std::ofstream{file} << "bulwark { guards { db { target = \"echo\", deadline = " << half;
     daemon.signal(SIGHUP);
     daemon.wait_for("line 1: ");
     daemon.wait_for("nothing is changed");
   }
+  std::ofstream{file} << "bulwark { guards { db.deadline = 2s } }";
+  daemon.signal(SIGHUP);
+  daemon.wait_for("line 1: a key has no dots");
   std::ofstream{file} << "";
   daemon.signal(SIGHUP);
   daemon.wait_for("has no settings");
@@ -151,10 +155,9 @@ TEST_CASE("HUP has a daemon read its file again and a mistake leaves all as it w
   write("2s");
   daemon.signal(SIGHUP);
   daemon.wait_for("reload by SIGHUP: bulwark.guards.db.deadline: 5s -> 2s");
-  daemon.wait_for("settings read again: 1 change");
+  daemon.wait_for("settings read again for SIGHUP: 1 change");
   daemon.signal(SIGTERM);
   CHECK(daemon.wait() == 0);
-  std::filesystem::remove(file);
 }
 
 TEST_CASE("all mistakes of a file are named at once and the old settings stay in force [D47]",
@@ -201,6 +204,43 @@ TEST_CASE("a reload makes guards that are new and lets those that are gone finis
   CHECK((refused->is_error() && refused->error() == errc::shutting_down));
   in_progress->wait();
   CHECK(in_progress->as<std::int32_t>() == 300);
+}
+
+TEST_CASE("a guard that has ended by itself is made anew by a reload [D47]", "[bulwarkd]") {
+  steered_node f{"guards { db { target = \"echo\", deadline = 5s }, other { target = \"echo\" } }"};
+  caf::anon_send_exit(f.guard("db"), caf::exit_reason::kill);
+  f.sys.wait_for_end(f.guard("db"));
+  const auto report = f.load("guards { db { target = \"echo\", deadline = 4s }, other { target = "
+                             "\"echo\", deadline = 4s } }");
+  CHECK(report.wrong == mistakes{});
+  CHECK(f.sys.get<std::int32_t>(f.guard("db"), std::int32_t{7}) == 7);
+  CHECK(f.steered->guard_settings_json("other")["deadline"] == "4s");
+}
+
+TEST_CASE("a part that was made by a reload that failed has its settings after the next [D47]",
+          "[bulwarkd]") {
+  steered_node f{"guards { old { target = \"slow\" } }"};
+  const auto busy = f.sys.send(f.guard("old"), std::int32_t{300});
+  REQUIRE(f.load("guards { }").wrong == mistakes{});
+  const auto with = [](const std::string& workers) {
+    return "bulkheads { all { max-workers = " + workers
+           + " } }, guards { old { target = \"echo\", bulkhead = \"all\" } }";
+  };
+  CHECK_THAT(f.load(with("3")).wrong.at(0), Catch::Contains("of that name is alive"));
+  busy->wait();
+  while (!f.load(with("4")).wrong.empty())
+    continue; // until the old one has ended
+  const auto parts =
+      f.sys.get<node_stats>(f.node->node().registry(), get_atom_v, std::string{"all"});
+  CHECK(parts.bulkheads.at(0).max_workers == 4);
+}
+
+TEST_CASE("a node that is about to end changes nothing any more [D47]", "[bulwarkd]") {
+  steered_node f{"guards { db { target = \"echo\" } }"};
+  f.steered->close();
+  CHECK(f.load("guards { db { target = \"echo\", deadline = 4s } }").wrong
+        == mistakes{"the node is about to end: nothing is changed any more"});
+  CHECK(f.notes.empty());
 }
 
 TEST_CASE("what a running node can't change is refused with what it has to stay [D47]",
@@ -254,15 +294,18 @@ TEST_CASE("an operator changes one guard's fields and the file's hold again afte
 
 TEST_CASE("an operator's word to a circuit breaker is done and noted [D48]", "[bulwarkd]") {
   steered_node f{"guards { db { target = \"echo\", circuit-breaker { } } }"};
-  CHECK(f.steered->operate_breaker("db", "force_open", "ann"));
+  CHECK(f.steered->operate_breaker("db", "force_open", "ann") == operated::done);
   const auto refused = f.sys.ask(f.guard("db"), std::int32_t{1});
   CHECK((refused->is_error() && refused->error() == errc::circuit_open));
-  CHECK(f.steered->operate_breaker("db", "close", "ann"));
+  CHECK(f.steered->operate_breaker("db", "close", "ann") == operated::done);
   CHECK(f.sys.get<std::int32_t>(f.guard("db"), std::int32_t{1}) == 1);
-  CHECK_FALSE(f.steered->operate_breaker("none", "reset", "ann"));
-  CHECK_FALSE(f.steered->operate_breaker("db", "explode", "ann"));
-  REQUIRE(f.notes.size() == 2);
+  CHECK(f.steered->operate_breaker("none", "reset", "ann") == operated::unknown);
+  CHECK(f.steered->operate_breaker("db", "explode", "ann") == operated::unknown);
+  f.steered->note_call("db", "bob");
+  REQUIRE(f.notes.size() == 3);
   CHECK(f.notes[0].to == "force_open");
+  CHECK(f.notes[2].what == "guard db");
+  CHECK(f.notes[2].who == "bob");
 }
 
 // -- a storm ---------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 #pragma once
 
 #include "apps/program.hpp"
+#include "support/temporary_folder.hpp"
 
 #include <filesystem>
 #include <stdexcept>
@@ -19,10 +20,6 @@ namespace bulwark_tests {
 class certificates {
 public:
   certificates() {
-    auto pattern = (std::filesystem::temp_directory_path() / "bulwark-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) == nullptr)
-      throw std::runtime_error{"no folder for certificates"};
-    folder_ = pattern;
     for (const auto* name : {"ca", "other_ca"})
       openssl("req -x509 -nodes " + new_key(name) + " -days 2 -out " + file(name) + ".pem");
     make("a", "ca", "-days 2");
@@ -30,18 +27,12 @@ public:
     make("stranger", "other_ca", "-days 2");
     make("expired", "ca", "-days -1");
   }
-  certificates(const certificates&) = delete;
-  certificates& operator=(const certificates&) = delete;
-  ~certificates() {
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
-  }
 
   [[nodiscard]] std::string certificate(const std::string& name) const {
     return file(name) + ".pem";
   }
   [[nodiscard]] std::string key(const std::string& name) const { return file(name) + ".key"; }
-  [[nodiscard]] std::string file(const std::string& name) const { return folder_ + "/" + name; }
+  [[nodiscard]] std::string file(const std::string& name) const { return folder_.file(name); }
 
   /// Arguments for bulwarkd: `name` shows its certificate and trusts what `ca` has signed.
   [[nodiscard]] std::vector<std::string> arguments(const std::string& name,
@@ -57,7 +48,7 @@ public:
   }
 
 private:
-  std::string folder_;
+  temporary_folder folder_;
 
   [[nodiscard]] std::string new_key(const std::string& name) const {
     return "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -keyout " + key(name)

@@ -19,6 +19,8 @@ namespace {
 
 using nlohmann::json;
 
+constexpr auto dry_run_is = "dry_run is true or false";
+
 std::string who(const exchange& with) {
   return operator_name(with.request.get_header_value("X-Operator"), with.request.remote_addr);
 }
@@ -71,10 +73,18 @@ void admin_api::operate(exchange& with) {
   if (std::find(actions.begin(), actions.end(), action) == actions.end())
     return refuse(with.response, 422,
                   "the body says an action: force_open, disable, reset, close or metrics_only");
-  if (!control_.operate_breaker(with.names[0], action, who(with)))
+  switch (control_.operate_breaker(with.names[0], action, who(with))) {
+  case operated::unknown:
     return refuse(with.response, 404,
                   fmt::format("there is no circuit breaker '{}'", with.names[0]));
-  with.response.status = 204;
+  case operated::unanswered:
+    return refuse(with.response, 503,
+                  fmt::format("circuit breaker '{}' was told, and hasn't answered: look whether it "
+                              "is done",
+                              with.names[0]));
+  case operated::done:
+    with.response.status = 204;
+  }
 }
 
 void admin_api::change_policy(exchange& with) {
@@ -82,18 +92,23 @@ void admin_api::change_policy(exchange& with) {
   if (type != "application/json" && type != "text/plain")
     return refuse(with.response, 415, "settings are application/json, or text/plain as in a file");
   const auto& name = with.names[0];
-  if (control_.guard_settings_text(name).empty())
+  const auto only_show = with.flag("dry_run");
+  if (!only_show)
+    return refuse(with.response, 400, dry_run_is);
+  if (control_.guard_settings_json(name).is_null())
     return refuse(with.response, 404, fmt::format("there is no guard '{}'", name));
   const auto body = type == "text/plain" ? read_conf_settings(with.request.body)
                                          : read_json_settings(with.request.body);
   if (!body.wrong.empty())
     return refuse(with.response, 422, "nothing was changed", {body.wrong});
-  answer_report(with,
-                control_.change_guard(name, body.fields, who(with), with.has_flag("dry_run")));
+  answer_report(with, control_.change_guard(name, body.fields, who(with), *only_show));
 }
 
 void admin_api::reload(exchange& with) {
-  answer_report(with, control_.reload(who(with), with.has_flag("dry_run")));
+  const auto only_show = with.flag("dry_run");
+  if (!only_show)
+    return refuse(with.response, 400, dry_run_is);
+  answer_report(with, control_.reload(who(with), *only_show));
 }
 
 void admin_api::call(exchange& with) {
@@ -116,6 +131,7 @@ void admin_api::call(exchange& with) {
   if (in_progress > settings_.max_calls)
     return refuse(with.response, 503,
                   fmt::format("{} calls by hand are in progress already", settings_.max_calls));
+  control_.note_call(with.names[0], who(with));
   const auto reply = call_by_hand(
       node_, with.names[0], *content,
       std::chrono::duration_cast<bulwark::timespan>(std::chrono::duration<double>{timeout}));

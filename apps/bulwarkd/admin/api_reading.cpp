@@ -91,9 +91,7 @@ void admin_api::one_guard(exchange& with) {
     std::string text;
     append_guard(text, row);
     text.back() = ',';
-    const auto policy = control_.guard_settings_json(name);
-    text +=
-        "\"policy\":" + policy.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace) + '}';
+    text += "\"policy\":" + text_of(control_.guard_settings_json(name)) + '}';
     return answer_text(with, std::move(text));
   }
   refuse(with.response, 404, fmt::format("there is no guard '{}'", name));
@@ -163,11 +161,14 @@ void admin_api::events(exchange& with) {
   }
   if (request.method == "HEAD")
     return with.response.set_header("Content-Type", "text/event-stream");
-  if (!events_.add(with.connection, wish)) {
-    with.response.set_header("Retry-After", "10");
-    return refuse(with.response, 503, "there are too many event streams already");
-  }
-  with.becomes_stream = true;
+  const auto admission = events_.add(with.connection, wish);
+  with.becomes_stream = admission == event_hub::admission::listens;
+  if (with.becomes_stream)
+    return;
+  with.response.set_header("Retry-After", "10");
+  refuse(with.response, 503,
+         admission == event_hub::admission::too_many ? "there are too many event streams already"
+                                                     : "the node doesn't tell what happens");
 }
 
 void admin_api::metrics(exchange& with) {

@@ -1,5 +1,6 @@
 #include "bulwarkd/admin/event_frames.hpp"
 
+#include "bulwarkd/admin/json_text.hpp"
 #include "bulwarkd/admin/time_text.hpp"
 
 #include <fmt/format.h>
@@ -8,15 +9,7 @@
 
 namespace bulwarkd {
 
-namespace {
-
 using nlohmann::json;
-
-std::string text_of(const json& content) {
-  return content.dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
-} // namespace
 
 event_frame make_frame(const std::string& name, const std::string& data,
                        std::optional<std::uint64_t> id) {
@@ -37,7 +30,7 @@ event_frame event_ring::add(const std::string& name, json data) {
 }
 
 event_ring::missed event_ring::after(std::uint64_t id) const {
-  missed result{.has_gap = id < complete_after_};
+  missed result{.has_gap = id < complete_after_ || id > last_};
   for (const auto& [number, frame] : kept_)
     if (number > id)
       result.frames.push_back(frame);
@@ -50,13 +43,15 @@ bool rejection_sums::add(const bulwark::rejection_event& event) {
   return first;
 }
 
-std::vector<event_frame> rejection_sums::take() {
+std::vector<event_frame> rejection_sums::take(std::chrono::system_clock::time_point when) {
   std::vector<event_frame> result;
   for (const auto& [key, count] : sums_) {
     const auto& [guard, part, why] = key;
-    result.push_back(make_frame(
-        "rejections",
-        text_of({{"guard", guard}, {"part", part}, {"why", to_string(why)}, {"count", count}})));
+    result.push_back(make_frame("rejections", text_of({{"time", time_text(when)},
+                                                       {"guard", guard},
+                                                       {"part", part},
+                                                       {"why", to_string(why)},
+                                                       {"count", count}})));
   }
   sums_.clear();
   return result;

@@ -38,7 +38,7 @@ public:
 
   struct missed {
     std::vector<event_frame> frames = {};
-    bool has_gap = false; ///< There were more, or there may have been.
+    bool has_gap = false; ///< There were more, or there may have been: none has that number yet.
   };
   [[nodiscard]] missed after(std::uint64_t id) const;
 
@@ -55,7 +55,8 @@ class rejection_sums {
 public:
   /// Whether it is the first one since take().
   bool add(const bulwark::rejection_event& event);
-  [[nodiscard]] std::vector<event_frame> take();
+  /// `when`: of the last of them.
+  [[nodiscard]] std::vector<event_frame> take(std::chrono::system_clock::time_point when);
   [[nodiscard]] bool empty() const noexcept { return sums_.empty(); }
 
 private:

@@ -1,6 +1,7 @@
 #include "bulwarkd/admin/event_hub.hpp"
 
 #include "bulwarkd/admin/questions.hpp"
+#include "bulwarkd/admin/time_text.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -69,11 +70,11 @@ bool event_hub::is_subscribed() const {
   return subscribed_;
 }
 
-bool event_hub::add(http_port::stream_id id, const wish& wanted) {
+event_hub::admission event_hub::add(http_port::stream_id id, const wish& wanted) {
   std::lock_guard subscription{subscription_mutex_};
   if (!subscribed_) {
     if (tell_and_wait(node_.system(), actor_, bulwark::subscribe_atom_v))
-      return false;
+      return admission::no_answer;
     subscribed_ = true;
     std::lock_guard guard{mutex_};
     ring_.note_gap();
@@ -81,7 +82,7 @@ bool event_hub::add(http_port::stream_id id, const wish& wanted) {
   std::lock_guard guard{mutex_};
   drop_gone(clock::now());
   if (listeners_.size() >= settings_.max_listeners)
-    return false;
+    return admission::too_many;
   if (listeners_.empty())
     comment_due_ = clock::now() + comment_interval;
   leave_due_ = clock::time_point::max();
@@ -94,7 +95,7 @@ bool event_hub::add(http_port::stream_id id, const wish& wanted) {
     for (const auto& frame : missed.frames)
       port_->write(id, frame);
   }
-  return true;
+  return admission::listens;
 }
 
 // -- what happens ---------------------------------------------------------------------------
@@ -123,7 +124,11 @@ void event_hub::on_rejection(const bulwark::rejection_event& event) {
 void event_hub::tell_change(const std::string& who, const std::string& what,
                             const std::string& from, const std::string& to) {
   std::lock_guard guard{mutex_};
-  tell_all(ring_.add("change", {{"who", who}, {"what", what}, {"from", from}, {"to", to}}));
+  tell_all(ring_.add("change", {{"time", time_text(std::chrono::system_clock::now())},
+                                {"who", who},
+                                {"what", what},
+                                {"from", from},
+                                {"to", to}}));
 }
 
 void event_hub::on_figures(const bulwark::node_stats* stats) {
@@ -157,7 +162,7 @@ std::chrono::steady_clock::time_point event_hub::tick() {
   std::lock_guard guard{mutex_};
   drop_gone(now);
   if (now >= rejections_due_) {
-    for (const auto& frame : rejections_.take())
+    for (const auto& frame : rejections_.take(std::chrono::system_clock::now()))
       tell_all(frame);
     rejections_due_ = clock::time_point::max();
   }

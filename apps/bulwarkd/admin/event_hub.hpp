@@ -47,9 +47,10 @@ public:
   /// From now on says nothing to anybody: before the port ends.
   void stop();
 
-  /// When this returns, nothing that happens from now on is missed. False: there are too many
-  /// already, or the node doesn't answer. Any thread that is no actor's.
-  bool add(http_port::stream_id listener, const wish& wanted);
+  enum class admission : std::uint8_t { listens, too_many, no_answer /* the node's */ };
+
+  /// When it listens, nothing that happens from now on is missed. Any thread that is no actor's.
+  admission add(http_port::stream_id listener, const wish& wanted);
 
   void tell_change(const std::string& who, const std::string& what, const std::string& from,
                    const std::string& to);

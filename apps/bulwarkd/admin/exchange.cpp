@@ -9,10 +9,6 @@ namespace {
 
 using nlohmann::json;
 
-std::string text_of(const json& content) {
-  return content.dump(-1, ' ', false, json::error_handler_t::replace);
-}
-
 const char* title_of(int status) {
   switch (status) {
   case 400:
@@ -63,11 +59,14 @@ std::string decoded(std::string_view text) {
 
 } // namespace
 
-bool exchange::has_flag(const std::string& name) const {
-  if (!request.has_param(name))
+std::optional<bool> exchange::flag(const std::string& name) const {
+  const auto count = request.get_param_value_count(name);
+  if (count == 0)
     return false;
   const auto value = request.get_param_value(name);
-  return value.empty() || value == "true" || value == "1";
+  const auto is_yes = value.empty() || value == "true" || value == "1";
+  return count == 1 && (is_yes || value == "false" || value == "0") ? std::optional{is_yes}
+                                                                    : std::nullopt;
 }
 
 void answer(exchange& with, const json& content) {
@@ -100,10 +99,6 @@ std::vector<std::string> split_path(std::string_view target) {
     target.remove_prefix(end);
   }
   return result;
-}
-
-std::string quoted(const std::string& text) {
-  return text_of(json(text));
 }
 
 } // namespace bulwarkd

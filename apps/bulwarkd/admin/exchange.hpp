@@ -1,11 +1,13 @@
 #pragma once
 
 #include "bulwarkd/admin/http_port.hpp"
+#include "bulwarkd/admin/json_text.hpp"
 
 #include <nlohmann/json.hpp>
 
 #include <httplib.h>
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,8 +22,9 @@ struct exchange {
   http_port::stream_id connection = 0;
   bool becomes_stream = false; ///< The connection is the server's to write to.
 
-  /// Whether the query says `name`, `name=true` or `name=1`.
-  [[nodiscard]] bool has_flag(const std::string& name) const;
+  /// Whether the query says `name`, `name=true` or `name=1`; nullopt where it says anything else of it
+  /// than these, `name=false` and `name=0`.
+  [[nodiscard]] std::optional<bool> flag(const std::string& name) const;
 };
 
 /// 200, in JSON. What is no UTF-8 in it is replaced.
@@ -37,8 +40,5 @@ void refuse(httplib::Response& response, int status, const std::string& detail,
 /// A path's segments, decoded each on its own: names may hold slashes. Without the query. A segment
 /// that can't be decoded stays as it is.
 [[nodiscard]] std::vector<std::string> split_path(std::string_view target);
-
-/// As JSON has it, with its quotes; what is no UTF-8 is replaced.
-[[nodiscard]] std::string quoted(const std::string& text);
 
 } // namespace bulwarkd

@@ -14,26 +14,6 @@ namespace bulwarkd {
 
 namespace {
 
-// Who is still sending would lose an answer with the connection: what comes is read, for a while.
-void linger(int fd) {
-  constexpr auto longest = std::chrono::milliseconds{500};
-  constexpr std::size_t most = std::size_t{1} << 20;
-  ::shutdown(fd, SHUT_WR);
-  std::array<char, 4096> chunk{};
-  const auto until = std::chrono::steady_clock::now() + longest;
-  for (std::size_t read = 0; read < most;) {
-    const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(
-        until - std::chrono::steady_clock::now());
-    pollfd ready{.fd = fd, .events = POLLIN, .revents = 0};
-    if (left.count() <= 0 || ::poll(&ready, 1, static_cast<int>(left.count())) <= 0)
-      return;
-    const auto count = ::recv(fd, chunk.data(), chunk.size(), 0);
-    if (count <= 0)
-      return;
-    read += static_cast<std::size_t>(count);
-  }
-}
-
 int milliseconds_until(std::chrono::steady_clock::time_point when) {
   constexpr auto longest = std::chrono::minutes{1};
   const auto now = std::chrono::steady_clock::now();
@@ -104,7 +84,7 @@ bool http_port::is_open(stream_id stream) const {
   return connections_.count(stream) > 0;
 }
 
-void http_port::write_some(connection& to) {
+void http_port::write_some(stream_id id, connection& to) {
   while (!to.output.empty()) {
     const auto& text = *to.output.front();
     const auto count =
@@ -119,6 +99,21 @@ void http_port::write_some(connection& to) {
       to.output.pop_front();
       to.written = 0;
     }
+  }
+  if (to.now == phase::writing)
+    end_answer(id, to);
+}
+
+void http_port::end_answer(stream_id id, connection& answered) {
+  answered.since = clock::now();
+  if (answered.afterwards == then::next_request) {
+    answered.now = answered.input.empty() ? phase::idle : phase::head;
+    look_at_input(id, answered);
+  } else if (answered.unread) {
+    ::shutdown(answered.fd.get(), SHUT_WR);
+    answered.now = phase::lingering;
+  } else {
+    answered.cut = true;
   }
 }
 
@@ -140,8 +135,6 @@ void http_port::work() {
       what = serve_(next.fd, next.id, std::move(next.input));
     } catch (...) { // memory: this connection is lost, the port goes on
     }
-    if (what.unread && what.what == then::close)
-      linger(next.fd);
     finish(next, std::move(what));
   }
 }
@@ -150,16 +143,17 @@ void http_port::finish(const job& done, outcome what) {
   {
     std::lock_guard guard{mutex_};
     auto& answered = connections_.at(done.id);
+    answered.now = what.what == then::stream ? phase::stream : phase::writing;
     answered.since = clock::now();
-    if (what.what == then::stream) {
-      answered.now = phase::stream;
-    } else if (what.what == then::next_request) {
-      answered.input = std::move(what.left_over);
-      answered.now = answered.input.empty() ? phase::idle : phase::head;
-      look_at_input(done.id, answered);
-    } else {
-      connections_.erase(done.id);
+    answered.afterwards = what.what;
+    answered.unread = what.unread;
+    answered.input = std::move(what.left_over);
+    if (!what.answer.empty()) {
+      answered.waiting += what.answer.size();
+      // Before what a stream was sent meanwhile.
+      answered.output.push_front(std::make_shared<const std::string>(std::move(what.answer)));
     }
+    write_some(done.id, answered);
   }
   wake();
 }
@@ -186,9 +180,10 @@ void http_port::run() {
       for (auto& [id, each] : connections_) {
         if (each.now == phase::answered)
           continue;
-        const auto writes = each.now == phase::stream && !each.output.empty();
+        const auto reads = each.now != phase::writing;
         watched.push_back({.fd = each.fd.get(),
-                           .events = static_cast<short>(writes ? POLLIN | POLLOUT : POLLIN),
+                           .events = static_cast<short>((reads ? POLLIN : 0)
+                                                        | (each.output.empty() ? 0 : POLLOUT)),
                            .revents = 0});
         ids.push_back(id);
       }
@@ -210,10 +205,15 @@ void http_port::run() {
         const auto found = connections_.find(ids[i]);
         if (found == connections_.end() || found->second.now == phase::answered)
           continue;
+        auto& [id, each] = *found;
         if ((watched[i].revents & POLLOUT) != 0)
-          write_some(found->second);
-        if ((watched[i].revents & ~POLLOUT) != 0)
-          read_some(found->first, found->second, now);
+          write_some(id, each);
+        if ((watched[i].revents & ~POLLOUT) == 0 || each.now == phase::answered)
+          continue;
+        if (each.now == phase::writing)
+          each.cut = true; // it has gone
+        else
+          read_some(id, each, now);
       }
       drop_late(now);
     }
@@ -237,12 +237,11 @@ void http_port::accept_all(clock::time_point now) {
   }
 }
 
-// Who has been served and is silent goes before who has yet to say something, and longer before
-// shorter waits.
+// By phase, and longer before shorter waits.
 void http_port::make_room() {
   auto oldest = connections_.end();
   for (auto i = connections_.begin(); i != connections_.end(); ++i) {
-    if (i->second.now != phase::idle && i->second.now != phase::head)
+    if (i->second.now >= phase::answered)
       continue;
     const auto rank = [](const connection& x) { return std::pair{x.now, x.since}; };
     if (oldest == connections_.end() || rank(i->second) < rank(oldest->second))
@@ -261,6 +260,12 @@ void http_port::read_some(stream_id id, connection& from, clock::time_point now)
   }
   if (from.now == phase::stream)
     return; // nothing that it says is wanted
+  if (from.now == phase::lingering) {
+    constexpr std::size_t most = std::size_t{1} << 20;
+    from.ignored += static_cast<std::size_t>(count);
+    from.cut = from.ignored > most;
+    return;
+  }
   if (from.now == phase::idle) {
     from.now = phase::head;
     from.since = now;
@@ -281,27 +286,33 @@ void http_port::look_at_input(stream_id id, connection& from) {
   jobs_changed_.notify_one();
 }
 
+// When its time is over.
+http_port::clock::time_point http_port::due(const connection& of) const {
+  switch (of.cut ? phase::answered : of.now) {
+  case phase::idle:
+    return of.since + settings_.idle_timeout;
+  case phase::lingering:
+    return of.since + settings_.linger_timeout;
+  case phase::head:
+    return of.since + settings_.head_timeout;
+  case phase::writing:
+    return of.since + settings_.answer_timeout;
+  default:
+    return of.cut ? clock::time_point::min() : clock::time_point::max();
+  }
+}
+
 void http_port::drop_late(clock::time_point now) {
   std::erase_if(connections_, [&](const auto& entry) {
-    const auto& [id, each] = entry;
-    if (each.now == phase::answered)
-      return false;
-    const auto late = (each.now == phase::head && now >= each.since + settings_.head_timeout)
-                      || (each.now == phase::idle && now >= each.since + settings_.idle_timeout);
-    return each.cut || late;
+    return entry.second.now != phase::answered && now >= due(entry.second);
   });
 }
 
 http_port::clock::time_point http_port::next_timeout() const {
   auto result = accept_again_ > clock::now() ? accept_again_ : clock::time_point::max();
-  for (const auto& [id, each] : connections_) {
-    if (each.now == phase::head)
-      result = std::min(result, each.since + settings_.head_timeout);
-    if (each.now == phase::idle)
-      result = std::min(result, each.since + settings_.idle_timeout);
-    if (each.cut)
-      return clock::time_point::min();
-  }
+  for (const auto& [id, each] : connections_)
+    if (each.now != phase::answered)
+      result = std::min(result, due(each));
   return result;
 }
 

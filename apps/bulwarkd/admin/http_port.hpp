@@ -18,12 +18,13 @@
 
 namespace bulwarkd {
 
-/// The connections of an HTTP server. Who sends slowly, or nothing, costs a descriptor and never a
-/// thread: a request goes to a worker only when its head is there. (cpp-httplib's own pool has a
-/// thread for each connection, so that eight idle ones keep everybody else out.)
+/// The connections of an HTTP server. Who sends a head slowly, or nothing, or doesn't take its answer,
+/// costs a descriptor and never a thread: a request goes to a worker only when its head is there, and
+/// comes back with its answer. (cpp-httplib's own pool has a thread for each connection, so that
+/// eight idle ones keep everybody else out.)
 ///
-/// One thread has all connections but those that workers answer: it waits for requests, writes the
-/// streams that the server sends, and cuts who is slow.
+/// One thread has all connections but those that workers answer: it waits for requests, writes
+/// answers and the streams that the server sends, and cuts who is slow.
 class http_port {
 public:
   /// Names a connection that the server writes to whenever it wants.
@@ -33,7 +34,8 @@ public:
   enum class then : std::uint8_t { close, next_request, stream };
 
   struct outcome {
-    then what = then::close;
+    std::string answer = {};
+    then what = then::close;    ///< When the answer has been taken.
     std::string left_over = {}; ///< With next_request: what has been read of it.
     bool unread = false;        ///< Some of the request has not been read.
   };
@@ -44,11 +46,13 @@ public:
     std::size_t max_head = 16'384;     ///< Bytes.
     std::size_t max_waiting_output = std::size_t{4} << 20; ///< Bytes of a stream: more cuts it.
     std::chrono::milliseconds head_timeout{5'000};
-    std::chrono::milliseconds idle_timeout{30'000}; ///< Between two requests of a connection.
+    std::chrono::milliseconds idle_timeout{30'000};  ///< Between two requests of a connection.
+    std::chrono::milliseconds answer_timeout{5'000}; ///< To take an answer, the whole of it.
+    std::chrono::milliseconds linger_timeout{500};   ///< For who is still sending, see lingering.
   };
 
-  /// Called by workers, with the head of a request and what came after it. The descriptor stays
-  /// ours.
+  /// Called by workers, with the head of a request and what came after it. It may read more; the
+  /// descriptor stays ours.
   using server = std::function<outcome(int fd, stream_id, std::string already)>;
 
   /// Called by the port's thread when it is due; returns when it is due next.
@@ -76,16 +80,27 @@ public:
 private:
   using clock = std::chrono::steady_clock;
 
-  enum class phase : std::uint8_t { idle, head, answered, stream };
+  // From those that are cut first, where there are too many, to those that aren't.
+  enum class phase : std::uint8_t {
+    idle,
+    lingering, // who is still sending would lose an answer with the connection: it is read, a while
+    head,
+    writing,
+    answered, // a worker has it
+    stream
+  };
 
   struct connection {
     descriptor fd;
     phase now = phase::head;
-    std::string input = {};
+    std::string input = {}; // while writing: of the next request
     clock::time_point since{};
-    std::deque<std::shared_ptr<const std::string>> output = {}; // of a stream
-    std::size_t written = 0;                                    // of output.front()
-    std::size_t waiting = 0;                                    // bytes of output
+    std::deque<std::shared_ptr<const std::string>> output = {};
+    std::size_t written = 0; // of output.front()
+    std::size_t waiting = 0; // bytes of output
+    std::size_t ignored = 0; // bytes read while it lingers
+    then afterwards = then::close;
+    bool unread = false;
     bool cut = false;
   };
 
@@ -116,7 +131,9 @@ private:
   void make_room();
   void read_some(stream_id id, connection& from, clock::time_point now);
   void look_at_input(stream_id id, connection& from);
-  static void write_some(connection& to);
+  void write_some(stream_id id, connection& to);
+  void end_answer(stream_id id, connection& answered);
+  [[nodiscard]] clock::time_point due(const connection& of) const;
   void drop_late(clock::time_point now);
   [[nodiscard]] clock::time_point next_timeout() const;
 };

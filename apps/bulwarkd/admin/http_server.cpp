@@ -109,11 +109,13 @@ http_port::outcome http_server::serve(int fd, http_port::stream_id connection,
   current = {.connection = connection, .stream = &stream};
   auto closed = false;
   const auto answered = process_request(stream, false, closed, make_simple);
-  http_port::outcome result;
+  http_port::outcome result{.answer = stream.take_answer()};
   if (answered && current.becomes_stream)
     result.what = http_port::then::stream;
   else if (answered && !closed && current.is_simple)
-    result = {.what = http_port::then::next_request, .left_over = stream.left_over()};
+    result.what = http_port::then::next_request;
+  if (result.what == http_port::then::next_request)
+    result.left_over = stream.left_over();
   result.unread = !current.is_simple;
   return result;
 }

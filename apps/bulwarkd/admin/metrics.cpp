@@ -156,6 +156,9 @@ void tell_bulkheads(metric_sink& to, const by_name<bulkhead_stats>& all) {
               "Calls that got no permit, by why.", "reason",
               std::array{one{"full", [](const bulkhead_stats& x) { return x.rejected - x.shed; }},
                          one{"shed", [](const bulkhead_stats& x) { return x.shed; }}});
+  tell(to, all, "bulkhead", "bulwark_bulkhead_timed_out_total", metric_kind::counter,
+       "Calls that had no answer in time, whether they waited for a permit or had one.",
+       [](const bulkhead_stats& x) { return x.timed_out; });
   tell(to, all, "bulkhead", "bulwark_bulkhead_abandoned_total", metric_kind::counter,
        "Functions that went on when nobody waited for them any more.",
        [](const bulkhead_stats& x) { return x.abandoned; });

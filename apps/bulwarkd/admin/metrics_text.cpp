@@ -92,7 +92,7 @@ private:
       return;
     current_ = family;
     const auto prefix = plain(family->prefix());
-    skips_ = prefix == "bulwark";
+    skips_ = prefix == "bulwark" || prefix == "process"; // told already
     name_ = prefix + '_' + plain(family->name());
     if (plain(family->unit()) != "1")
       name_ += '_' + plain(family->unit());

@@ -30,12 +30,17 @@ double count_descriptors() {
   return result;
 }
 
-double resident_bytes() {
+struct memory {
+  double all = 0; // bytes
+  double resident = 0;
+};
+
+memory memory_used() {
   std::ifstream source{"/proc/self/statm"};
-  auto all = 0.0;
-  auto resident = 0.0;
-  source >> all >> resident;
-  return resident * static_cast<double>(::sysconf(_SC_PAGESIZE));
+  memory pages;
+  source >> pages.all >> pages.resident;
+  const auto page = static_cast<double>(::sysconf(_SC_PAGESIZE));
+  return {.all = pages.all * page, .resident = pages.resident * page};
 }
 
 // Since 1970: the kernel counts ticks since it started.
@@ -73,7 +78,9 @@ void tell_process_metrics(metric_sink& to) {
   gauge("process_open_fds", "Descriptors in use.", count_descriptors());
   gauge("process_max_fds", "Descriptors that there may be.",
         static_cast<double>(descriptors.rlim_cur));
-  gauge("process_resident_memory_bytes", "Memory that it takes.", resident_bytes());
+  const auto used_memory = memory_used();
+  gauge("process_resident_memory_bytes", "Memory that it takes.", used_memory.resident);
+  gauge("process_virtual_memory_bytes", "Addresses that it has.", used_memory.all);
   gauge("process_start_time_seconds", "When it began, since 1970.", start_time());
 }
 

@@ -16,7 +16,7 @@ struct admin_settings {
   /// Answers that name other hosts than loopback ones and `address` are refused otherwise: it
   /// listens on an address that others reach, and they call it by whatever name they know.
   bool open_to_others = false;
-  std::size_t max_connections = 64; ///< At once; more wait in the system's queue, then are cut.
+  std::size_t max_connections = 64; ///< At once; more cut those that have waited longest.
   std::size_t max_listeners = 32;   ///< Of those, event streams; more are answered 503.
   /// Calls by hand in progress; more are answered 503. Each holds a worker, and the workers that are
   /// left serve who looks and steers.

@@ -1,12 +1,14 @@
 #include "bulwarkd/admin/settings_body.hpp"
 
+#include "bulwarkd/command_line.hpp"
+#include "bulwarkd/settings_text.hpp"
+
 #include <caf/actor_system_config.hpp>
 #include <caf/config_value.hpp>
 
 #include <nlohmann/json.hpp>
 
 #include <algorithm>
-#include <cctype>
 #include <cstdint>
 #include <limits>
 #include <sstream>
@@ -17,31 +19,13 @@ namespace {
 
 using nlohmann::json;
 
-// CAF's parser and ours go one deeper for each bracket: settings have three levels.
-constexpr int most_levels = 16;
+// CAF's parser and ours go one deeper for each bracket: settings have three levels. All are counted,
+// for what is in a text is theirs to say.
+constexpr int most_openings = 256;
 
-bool is_too_deep(const std::string& text) {
-  auto level = 0;
-  for (const auto c : text) {
-    if (c == '{' || c == '[')
-      ++level;
-    else if (c == '}' || c == ']')
-      --level;
-    if (level > most_levels)
-      return true;
-  }
-  return false;
-}
-
-// "250ms": a duration, which JSON has no type for.
-bool is_duration(const std::string& text) {
-  const auto digits = static_cast<std::size_t>(
-      std::find_if(text.begin(), text.end(), [](unsigned char c) { return !std::isdigit(c); })
-      - text.begin());
-  const auto unit = text.substr(digits);
-  return digits > 0 && digits < 18
-         && (unit == "ns" || unit == "us" || unit == "ms" || unit == "s" || unit == "min"
-             || unit == "h");
+bool has_many_levels(const std::string& text) {
+  return std::count_if(text.begin(), text.end(), [](char c) { return c == '{' || c == '['; })
+         > most_openings;
 }
 
 bool convert(const json& from, const std::string& path, caf::config_value& to, std::string& wrong);
@@ -80,7 +64,7 @@ bool convert(const json& from, const std::string& path, caf::config_value& to, s
   case json::value_t::string: {
     const auto& text = from.get_ref<const std::string&>();
     to = caf::config_value{text};
-    if (is_duration(text))
+    if (is_duration(text)) // which JSON has no type for
       if (auto parsed = caf::config_value::parse(text))
         to = std::move(*parsed);
     return true;
@@ -112,8 +96,8 @@ bool convert(const json& from, const std::string& path, caf::config_value& to, s
 
 settings_body read_json_settings(const std::string& body) {
   settings_body result;
-  if (is_too_deep(body)) {
-    result.wrong = "the body has more than 16 levels";
+  if (has_many_levels(body)) {
+    result.wrong = "the body opens more than 256 groups and lists";
     return result;
   }
   const auto parsed = json::parse(body, nullptr, false);
@@ -126,8 +110,12 @@ settings_body read_json_settings(const std::string& body) {
 
 settings_body read_conf_settings(const std::string& body) {
   settings_body result;
-  if (is_too_deep(body)) {
-    result.wrong = "the body has more than 16 levels";
+  if (has_many_levels(body)) {
+    result.wrong = "the body opens more than 256 groups and lists";
+    return result;
+  }
+  if (const auto misread = find_misreading(body); !misread.empty()) {
+    result.wrong = "the body, " + misread;
     return result;
   }
   std::istringstream source{body};

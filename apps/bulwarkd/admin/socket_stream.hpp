@@ -5,17 +5,18 @@
 #include <chrono>
 #include <cstddef>
 #include <string>
+#include <utility>
 
 namespace bulwarkd {
 
 /// A connection while one request of it is answered, as cpp-httplib wants it. Its own stream bounds
-/// each read; this one bounds the whole, or who sends a byte every few seconds stays for hours.
+/// each read; this one bounds the whole, or who sends a byte every few seconds stays for hours. What
+/// is written is kept: who takes it, and how slowly, is http_port's to see to.
 class socket_stream : public httplib::Stream {
 public:
   struct limits {
-    std::chrono::milliseconds read{5'000};  ///< For the whole request.
-    std::chrono::milliseconds write{5'000}; ///< For the whole answer, from its first byte.
-    std::size_t most_read = 0;              ///< Bytes of the request, its head too.
+    std::chrono::milliseconds read{5'000}; ///< For the whole request.
+    std::size_t most_read = 0;             ///< Bytes of the request, its head too.
   };
 
   /// `already`: what has been read of the request. Requires: `fd` is open, and doesn't block.
@@ -29,6 +30,8 @@ public:
   void get_local_ip_and_port(std::string& ip, int& port) const override;
   [[nodiscard]] socket_t socket() const override { return fd_; }
 
+  /// What has been written.
+  [[nodiscard]] std::string take_answer() { return std::move(answer_); }
   /// What has been read and belongs to the next request.
   [[nodiscard]] std::string left_over() const { return buffer_.substr(taken_); }
   /// The request was longer than most_read.
@@ -41,13 +44,13 @@ private:
   std::string buffer_;
   std::size_t taken_ = 0; // of buffer_
   std::size_t read_ = 0;  // in all
+  std::string answer_;
   limits limits_;
   clock::time_point read_until_;
-  clock::time_point write_until_{};
   bool exceeded_ = false;
   bool broken_ = false;
 
-  [[nodiscard]] bool wait(short events, clock::time_point until) const;
+  [[nodiscard]] bool wait() const;
   bool fill();
 };
 
