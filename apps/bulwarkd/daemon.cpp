@@ -11,6 +11,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -69,9 +70,8 @@ int wait_for_signal() {
   return result;
 }
 
-// In a thread of its own beside the orderly end: a second signal ends the process at once, and so
-// does an end that takes too long, for a peer that reads nothing can hold up CAF.
-void watch_the_end(bulwark::timespan longest) {
+// 0: none came in time.
+int wait_for_end(bulwark::timespan longest) {
   const auto signals = signals_that_end();
   const auto whole = std::chrono::duration_cast<std::chrono::seconds>(longest);
   const timespec wait{.tv_sec = whole.count(), .tv_nsec = (longest - whole).count()};
@@ -79,6 +79,16 @@ void watch_the_end(bulwark::timespan longest) {
   do
     signal = ::sigtimedwait(&signals, nullptr, &wait);
   while (signal < 0 && errno == EINTR);
+  return std::max(signal, 0);
+}
+
+// In a thread of its own beside the orderly end: a second signal ends the process at once, and so
+// does an end that takes too long, for a peer that reads nothing can hold up CAF.
+void watch_the_end(int first, bulwark::timespan longest) {
+  constexpr bulwark::timespan sent_twice = std::chrono::milliseconds{500}; // as timeout(1) does
+  auto signal = wait_for_end(sent_twice);
+  if (signal == 0 || signal == first)
+    signal = wait_for_end(longest);
   if (signal > 0)
     log_error("{}: the second, ends at once", name_of(signal));
   else
@@ -100,7 +110,7 @@ void serve(operations& node) {
     node.reload("SIGHUP");
   constexpr auto grace = std::chrono::seconds{10}; // for CAF to send what it has
   const auto longest = node.begin_to_end();
-  std::thread{watch_the_end, longest + grace}.detach();
+  std::thread{watch_the_end, signal, longest + grace}.detach();
   log_info("{}: takes no new calls, finishes those in progress within {}", name_of(signal),
            bulwark::to_text(longest));
   if (node.drain())

@@ -237,6 +237,20 @@ TEST_CASE("a second signal ends a daemon at once with exit code 1 [D39] [D40]", 
   CHECK(answer->error() == errc::target_lost);
 }
 
+TEST_CASE("a signal that is sent twice, as timeout does it, is one [D39]", "[bulwarkd]") {
+  daemon_process daemon{with(three_guards, {})};
+  remote_caller f{daemon.port()};
+  auto slow = f.remote.guard("slow", {.deadline = 10min});
+  auto answer = f.sys.send(slow, std::int32_t{300});
+  f.wait_for_calls(f.door(daemon.port()), "slow", 1);
+  daemon.signal(SIGTERM);
+  daemon.wait_for("SIGTERM: takes no new calls");
+  daemon.signal(SIGTERM);
+  CHECK(daemon.wait() == 0);
+  answer->wait();
+  CHECK(answer->as<std::int32_t>() == 300);
+}
+
 // -- what can't be ---------------------------------------------------------------------
 
 TEST_CASE("a daemon whose port is taken says so and ends with exit code 1 [D40]", "[bulwarkd]") {
