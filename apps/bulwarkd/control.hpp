@@ -63,9 +63,6 @@ public:
   /// `action`: force_open, disable, reset, close or metrics_only.
   virtual operated operate_breaker(const std::string& name, const std::string& action,
                                    const std::string& who) = 0;
-
-  /// Somebody is about to call a guard by hand.
-  virtual void note_call(const std::string& guard, const std::string& who) = 0;
 };
 
 } // namespace bulwarkd

@@ -37,7 +37,7 @@ hosted_node::hosted_node(caf::actor_system& system, configuration told, const ta
       targets_(targets),
       node_(system, told_.name),
       transport_(told_.tls ? tls_transport(system) : caf::actor{}),
-      watcher_(system.spawn(transition_watcher, std::move(on_transition))) {
+      watcher_(system.spawn<caf::detached>(transition_watcher, std::move(on_transition))) {
   for (const auto& each : told_.peers)
     peer(parse_remote(each).value());
   make_parts(told_);

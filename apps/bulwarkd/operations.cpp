@@ -51,7 +51,10 @@ operations::operations(caf::actor_system& system, const configuration& told,
 }
 
 operations::~operations() {
-  listener_ = nullptr;
+  {
+    std::lock_guard guard{listener_mutex_};
+    listener_ = nullptr;
+  }
   server_ = nullptr;
   write(journal_kind::stop, node_.told().name, "bulwarkd " BULWARK_VERSION);
 }
@@ -80,7 +83,10 @@ void operations::open_admin_port(const admin_port_settings& told, const std::str
                                                           .token = token,
                                                           .open_to_others = told.open_to_others},
                                            std::move(reader), find_page);
-  listener_ = server_.get();
+  {
+    std::lock_guard guard{listener_mutex_};
+    listener_ = server_.get();
+  }
   log_info("admin port: http://{}:{}/{}", told.address, server_->port(),
            token.empty() ? ", read only, for there is no bulwark.admin.token-file" : "");
 }
@@ -104,14 +110,18 @@ void operations::on_transition(const bulwark::circuit_event& event) {
     log_info("circuit breaker {}: {}", event.name, apps::to_text(event));
   write(journal_kind::transition, to_string(event.why), event.name, to_string(event.from),
         to_string(event.to));
+  std::lock_guard guard{listener_mutex_};
+  if (listener_ != nullptr)
+    listener_->tell_transition(event);
 }
 
 void operations::on_change(const steering_note& note) {
   log_info("{} by {}: {}{} -> {}", note.kind, note.who, note.what,
            note.from.empty() ? "" : ": " + note.from, note.to.empty() ? "nothing" : note.to);
   write(kind_of(note), note.who, note.what, note.from, note.to);
-  if (auto* listener = listener_.load())
-    listener->tell_change(note.who, note.what, note.from, note.to);
+  std::lock_guard guard{listener_mutex_};
+  if (listener_ != nullptr)
+    listener_->tell_change(note.who, note.what, note.from, note.to);
 }
 
 void operations::write(journal_kind kind, const std::string& who, const std::string& what,

@@ -6,9 +6,9 @@
 #include "bulwarkd/journal.hpp"
 #include "bulwarkd/steering.hpp"
 
-#include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 
 namespace bulwarkd {
@@ -34,8 +34,9 @@ public:
   bool drain() { return node_.drain(); }
 
 private:
-  std::unique_ptr<journal> journal_;              // null: none is kept
-  std::atomic<admin_server*> listener_ = nullptr; // server_, once it is whole
+  std::unique_ptr<journal> journal_; // null: none is kept
+  std::mutex listener_mutex_;
+  admin_server* listener_ = nullptr; // server_, while it is whole
   hosted_node node_;
   steering steered_;
   std::unique_ptr<admin_server> server_;

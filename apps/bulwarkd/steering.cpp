@@ -141,8 +141,4 @@ operated steering::operate_breaker(const std::string& name, const std::string& a
   return result;
 }
 
-void steering::note_call(const std::string& guard, const std::string& who) {
-  on_change_({.kind = "operator", .who = who, .what = "guard " + guard, .from = "", .to = "call"});
-}
-
 } // namespace bulwarkd

@@ -15,7 +15,7 @@ namespace bulwarkd {
 struct steering_note {
   std::string kind = {}; ///< "reload", "operator"
   std::string who = {};
-  std::string what = {}; ///< A key's path, "circuit breaker NAME" or "guard NAME".
+  std::string what = {}; ///< A key's path, or "circuit breaker NAME".
   std::string from = {};
   std::string to = {};
 };
@@ -39,7 +39,6 @@ public:
   [[nodiscard]] std::vector<guard_summary> guard_overview() const override;
   operated operate_breaker(const std::string& name, const std::string& action,
                            const std::string& who) override;
-  void note_call(const std::string& guard, const std::string& who) override;
 
   /// From now on nothing is changed any more: the node is about to end.
   void close();

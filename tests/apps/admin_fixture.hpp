@@ -21,7 +21,6 @@ public:
   std::vector<bulwarkd::guard_summary> guards;
   bulwarkd::change_report next; ///< What the next change answers.
   std::map<std::string, std::string> breakers_told;
-  std::vector<std::string> calls_noted;
 
   struct change {
     std::string guard = {};
@@ -67,11 +66,6 @@ public:
     return bulwarkd::operated::done;
   }
 
-  void note_call(const std::string& guard, const std::string& who) override {
-    std::lock_guard lock{mutex_};
-    calls_noted.push_back(guard + " by " + who);
-  }
-
 private:
   mutable std::mutex mutex_;
 };
@@ -87,8 +81,14 @@ struct admin_fixture {
   caf::actor target = sys->spawn(doubling_target);
   std::map<std::string, caf::actor> guards;
   std::unique_ptr<bulwarkd::admin_server> server;
+  std::mutex server_mutex; // who tells it what happens is an actor
+  caf::actor watcher;
 
-  ~admin_fixture() { server = nullptr; }
+  ~admin_fixture() {
+    end();
+    if (watcher)
+      sys.kill(watcher);
+  }
 
   caf::actor guard(const std::string& name, bulwark::guard_policy policy = {}) {
     if (!policy.breaker.index())
@@ -101,7 +101,18 @@ struct admin_fixture {
   }
 
   void serve() {
-    server = std::make_unique<bulwarkd::admin_server>(node, steering, settings, journal, page);
+    end();
+    auto made = std::make_unique<bulwarkd::admin_server>(node, steering, settings, journal, page);
+    std::lock_guard guard{server_mutex};
+    server = std::move(made);
+    if (!watcher)
+      watcher = sys->spawn([this](caf::event_based_actor* self) { return watch(self); });
+  }
+
+  void end() {
+    std::unique_ptr<bulwarkd::admin_server> ended;
+    std::lock_guard guard{server_mutex};
+    ended = std::move(server);
   }
 
   [[nodiscard]] std::uint16_t port() const { return server->port(); }
@@ -127,6 +138,17 @@ struct admin_fixture {
   void trip(const std::string& name = "db") {
     for (int i = 0; i < 2; ++i)
       sys.ask(guards.at(name), ask_atom_v, -1);
+  }
+
+private:
+  caf::behavior watch(caf::event_based_actor* self) {
+    bulwark::compat::request(self, node.registry(), bulwark::subscribe_atom_v).then([] {});
+    return {[this](const bulwark::circuit_event& event) {
+              std::lock_guard guard{server_mutex};
+              if (server)
+                server->tell_transition(event);
+            },
+            [](const bulwark::rejection_event&) {}};
   }
 };
 

@@ -229,14 +229,16 @@ TEST_CASE("who reads slowly holds up nobody, and who writes slowly is cut [W24]"
   slow_body.send("POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\n"
                  "Authorization: Bearer secret token\r\nContent-Length: 1000\r\n\r\n{");
   std::deque<raw_connection> deaf;
-  for (int i = 0; i < 48; ++i) { // more than there are workers
+  for (int i = 0; i < 24; ++i) { // more than there are workers
     deaf.emplace_back(it.port());
     for (int n = 0; n < 50; ++n) // more than the system's buffers take
       deaf.back().send("GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n");
   }
-  for (int i = 0; i < 20; ++i)
+  for (int i = 0; i < 10; ++i) {
+    const auto asked = std::chrono::steady_clock::now();
     CHECK(it.get("/healthz").status == 200);
-  CHECK(std::chrono::steady_clock::now() - begin < 5s);
+    CHECK(std::chrono::steady_clock::now() - asked < 3s); // the deaf are cut after five
+  }
   // Bytes now and then don't help: the whole counts.
   CHECK(slow_head.is_closed());
   CHECK(slow_body.is_closed());
@@ -315,7 +317,7 @@ TEST_CASE("it ends at once, whoever is connected [W24]") {
   slow_body.send("POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\n"
                  "Authorization: Bearer secret token\r\nContent-Length: 1000\r\n\r\n{");
   const auto begin = std::chrono::steady_clock::now();
-  it.server = nullptr;
+  it.end();
   CHECK(std::chrono::steady_clock::now() - begin < 3s);
   CHECK(idle.is_closed());
   CHECK(ear.is_closed());

@@ -131,7 +131,6 @@ void admin_api::call(exchange& with) {
   if (in_progress > settings_.max_calls)
     return refuse(with.response, 503,
                   fmt::format("{} calls by hand are in progress already", settings_.max_calls));
-  control_.note_call(with.names[0], who(with));
   const auto reply = call_by_hand(
       node_, with.names[0], *content,
       std::chrono::duration_cast<bulwark::timespan>(std::chrono::duration<double>{timeout}));

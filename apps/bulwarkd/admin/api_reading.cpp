@@ -161,14 +161,11 @@ void admin_api::events(exchange& with) {
   }
   if (request.method == "HEAD")
     return with.response.set_header("Content-Type", "text/event-stream");
-  const auto admission = events_.add(with.connection, wish);
-  with.becomes_stream = admission == event_hub::admission::listens;
+  with.becomes_stream = events_.add(with.connection, wish);
   if (with.becomes_stream)
     return;
   with.response.set_header("Retry-After", "10");
-  refuse(with.response, 503,
-         admission == event_hub::admission::too_many ? "there are too many event streams already"
-                                                     : "the node doesn't tell what happens");
+  refuse(with.response, 503, "there are too many event streams already");
 }
 
 void admin_api::metrics(exchange& with) {

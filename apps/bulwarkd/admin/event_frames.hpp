@@ -33,9 +33,6 @@ public:
   /// `data` gets the number as "id".
   event_frame add(const std::string& name, nlohmann::json data);
 
-  /// Some may have been missed: nobody listened.
-  void note_gap() { complete_after_ = last_; }
-
   struct missed {
     std::vector<event_frame> frames = {};
     bool has_gap = false; ///< There were more, or there may have been: none has that number yet.

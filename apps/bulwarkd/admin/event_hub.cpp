@@ -25,12 +25,9 @@ std::uint64_t microseconds_now() {
 // would wait for. `hub` waits for its end.
 caf::behavior listen(caf::event_based_actor* self, event_hub* hub, const caf::actor& registry) {
   return {
-      [self, registry](bulwark::subscribe_atom) {
-        auto promise = self->make_response_promise();
-        compat::request_within(self, registry, question_timeout, bulwark::subscribe_atom_v)
-            .then([promise]() mutable { promise.deliver(caf::unit); },
-                  [promise](caf::error& why) mutable { promise.deliver(std::move(why)); });
-        return promise;
+      [self, hub, registry](bulwark::subscribe_atom) {
+        compat::request(self, registry, bulwark::subscribe_atom_v)
+            .then([hub] { hub->on_subscribed(); }, [](const caf::error&) {});
       },
       [self, registry](bulwark::unsubscribe_atom) {
         compat::request(self, registry, bulwark::unsubscribe_atom_v)
@@ -41,7 +38,7 @@ caf::behavior listen(caf::event_based_actor* self, event_hub* hub, const caf::ac
             .then([hub](const bulwark::node_stats& stats) { hub->on_figures(&stats); },
                   [hub](const caf::error&) { hub->on_figures(nullptr); });
       },
-      [hub](const bulwark::circuit_event& event) { hub->on_transition(event); },
+      [](const bulwark::circuit_event&) {}, // told by whoever owns the hub
       [hub](const bulwark::rejection_event& event) { hub->on_rejection(event); },
   };
 }
@@ -65,24 +62,31 @@ void event_hub::stop() {
   self->wait_for(actor_);
 }
 
-bool event_hub::is_subscribed() const {
-  std::lock_guard guard{subscription_mutex_};
-  return subscribed_;
+void event_hub::tell_actor(caf::message what) const {
+  compat::deliver(caf::actor_cast<caf::strong_actor_ptr>(actor_), nullptr, caf::make_message_id(),
+                  std::move(what), nullptr);
 }
 
-event_hub::admission event_hub::add(http_port::stream_id id, const wish& wanted) {
-  std::lock_guard subscription{subscription_mutex_};
-  if (!subscribed_) {
-    if (tell_and_wait(node_.system(), actor_, bulwark::subscribe_atom_v))
-      return admission::no_answer;
-    subscribed_ = true;
-    std::lock_guard guard{mutex_};
-    ring_.note_gap();
-  }
+bool event_hub::is_subscribed() const {
+  std::lock_guard guard{mutex_};
+  return wants_refusals_ && hears_refusals_;
+}
+
+void event_hub::on_subscribed() {
+  std::lock_guard guard{mutex_};
+  hears_refusals_ = true;
+}
+
+bool event_hub::add(http_port::stream_id id, const wish& wanted) {
   std::lock_guard guard{mutex_};
   drop_gone(clock::now());
   if (listeners_.size() >= settings_.max_listeners)
-    return admission::too_many;
+    return false;
+  if (!wants_refusals_) {
+    tell_actor(caf::make_message(bulwark::subscribe_atom_v));
+    wants_refusals_ = true;
+    hears_refusals_ = false;
+  }
   if (listeners_.empty())
     comment_due_ = clock::now() + comment_interval;
   leave_due_ = clock::time_point::max();
@@ -95,7 +99,7 @@ event_hub::admission event_hub::add(http_port::stream_id id, const wish& wanted)
     for (const auto& frame : missed.frames)
       port_->write(id, frame);
   }
-  return admission::listens;
+  return true;
 }
 
 // -- what happens ---------------------------------------------------------------------------
@@ -105,7 +109,7 @@ void event_hub::tell_all(const event_frame& frame) {
     port_->write(id, frame);
 }
 
-void event_hub::on_transition(const bulwark::circuit_event& event) {
+void event_hub::tell_transition(const bulwark::circuit_event& event) {
   const auto ago = node_.system().clock().now().time_since_epoch() - event.when;
   const auto when = std::chrono::system_clock::now()
                     - std::chrono::duration_cast<std::chrono::system_clock::duration>(ago);
@@ -158,9 +162,13 @@ void event_hub::on_figures(const bulwark::node_stats* stats) {
 
 std::chrono::steady_clock::time_point event_hub::tick() {
   const auto now = clock::now();
-  unsubscribe_if_alone(now);
   std::lock_guard guard{mutex_};
   drop_gone(now);
+  if (now >= leave_due_) {
+    leave_due_ = clock::time_point::max();
+    wants_refusals_ = false;
+    tell_actor(caf::make_message(bulwark::unsubscribe_atom_v));
+  }
   if (now >= rejections_due_) {
     for (const auto& frame : rejections_.take(std::chrono::system_clock::now()))
       tell_all(frame);
@@ -175,7 +183,7 @@ std::chrono::steady_clock::time_point event_hub::tick() {
   };
   if (!asked_ && std::any_of(listeners_.begin(), listeners_.end(), wants_sample)) {
     asked_ = true;
-    compat::tell(caf::actor_cast<caf::strong_actor_ptr>(actor_), bulwark::get_all_stats_atom_v);
+    tell_actor(caf::make_message(bulwark::get_all_stats_atom_v));
   }
   return next_due();
 }
@@ -195,19 +203,6 @@ void event_hub::drop_gone(clock::time_point now) {
       std::erase_if(listeners_, [this](const auto& entry) { return !port_->is_open(entry.first); });
   if (dropped > 0 && listeners_.empty())
     leave_due_ = now + settings_.linger;
-}
-
-void event_hub::unsubscribe_if_alone(clock::time_point now) {
-  std::unique_lock subscription{subscription_mutex_, std::try_to_lock};
-  if (!subscription || !subscribed_)
-    return; // somebody is about to listen, or nobody has
-  std::lock_guard guard{mutex_};
-  drop_gone(now);
-  if (now < leave_due_)
-    return;
-  leave_due_ = clock::time_point::max();
-  subscribed_ = false;
-  compat::tell(caf::actor_cast<caf::strong_actor_ptr>(actor_), bulwark::unsubscribe_atom_v);
 }
 
 } // namespace bulwarkd

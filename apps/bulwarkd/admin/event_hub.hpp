@@ -18,8 +18,8 @@
 
 namespace bulwarkd {
 
-/// Who listens to what happens on the node. While nobody does, the node tells nothing: guards aren't
-/// asked to speak of refusals, and no figures are read.
+/// Who listens to what happens on the node. Transitions and changes are kept for who comes later.
+/// While nobody listens guards aren't asked to speak of refusals, and no figures are read.
 ///
 /// However many listen, the node tells each event once and is asked for its figures once. Who doesn't
 /// take what it is sent gets no samples until it does, and is cut when events pile up.
@@ -27,7 +27,7 @@ class event_hub {
 public:
   struct settings {
     std::size_t max_listeners = 32;
-    /// After the last one left events are kept so long, for one who comes back.
+    /// Refusals are asked for so long after the last one left, for one who comes back.
     std::chrono::milliseconds linger{30'000};
   };
 
@@ -47,22 +47,22 @@ public:
   /// From now on says nothing to anybody: before the port ends.
   void stop();
 
-  enum class admission : std::uint8_t { listens, too_many, no_answer /* the node's */ };
+  /// False: there are too many already. Any thread.
+  bool add(http_port::stream_id listener, const wish& wanted);
 
-  /// When it listens, nothing that happens from now on is missed. Any thread that is no actor's.
-  admission add(http_port::stream_id listener, const wish& wanted);
-
+  /// By whoever owns the hub. Any thread.
+  void tell_transition(const bulwark::circuit_event& event);
   void tell_change(const std::string& who, const std::string& what, const std::string& from,
                    const std::string& to);
 
   /// What is due; returns when the next is. For the port's thread.
   std::chrono::steady_clock::time_point tick();
 
-  /// Whether the node tells us what happens.
+  /// Whether guards tell us what they refuse.
   [[nodiscard]] bool is_subscribed() const;
 
   // What the node said, told by our actor.
-  void on_transition(const bulwark::circuit_event& event);
+  void on_subscribed();
   void on_rejection(const bulwark::rejection_event& event);
   void on_figures(const bulwark::node_stats* stats); ///< Null: there was no answer.
 
@@ -80,9 +80,9 @@ private:
   settings settings_;
   http_port* port_ = nullptr;
   caf::actor actor_;
-  mutable std::mutex subscription_mutex_; // held while the actor subscribes; before mutex_
-  bool subscribed_ = false;
-  std::mutex mutex_; // for all below
+  mutable std::mutex mutex_; // for all below
+  bool wants_refusals_ = false;
+  bool hears_refusals_ = false; // the node has said so
   std::map<http_port::stream_id, listener> listeners_;
   event_ring ring_;
   rejection_sums rejections_;
@@ -92,9 +92,9 @@ private:
   clock::time_point comment_due_{};
   clock::time_point leave_due_ = clock::time_point::max(); // the last listener has gone
 
+  void tell_actor(caf::message what) const;
   void tell_all(const event_frame& frame);
   void drop_gone(clock::time_point now);
-  void unsubscribe_if_alone(clock::time_point now);
   [[nodiscard]] clock::time_point next_due() const;
 };
 

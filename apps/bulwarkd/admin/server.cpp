@@ -63,6 +63,10 @@ std::uint16_t admin_server::port() const noexcept {
   return server_->port();
 }
 
+void admin_server::tell_transition(const bulwark::circuit_event& event) {
+  server_->events().tell_transition(event);
+}
+
 void admin_server::tell_change(const std::string& who, const std::string& what,
                                const std::string& from, const std::string& to) {
   server_->events().tell_change(who, what, from, to);

@@ -42,8 +42,8 @@ using page_lookup = std::function<std::optional<page_file>(std::string_view path
 /// A node's admin port: what it counts, what happens, and how it is steered, by HTTP. See
 /// docs/openapi.json.
 ///
-/// It asks the node only when somebody asks it, and listens to it only while somebody listens. It has
-/// its own threads: however it is used, no actor of the node waits for it.
+/// It asks the node only when somebody asks it, and hears of refusals only while somebody listens. It
+/// has its own threads: however it is used, no actor of the node waits for it.
 class admin_server {
 public:
   /// Serves when this returns. `journal` and `page` may be empty. All but the settings have to
@@ -60,12 +60,15 @@ public:
   /// From now on /readyz says no. The rest goes on: what a node does while it drains is watched.
   void start_draining();
 
-  /// Tells those who listen that somebody changed something; by whoever changes it, over HTTP or
-  /// not. Any thread.
+  /// Tells those who listen of a transition, and keeps it for who comes later. By whoever owns it:
+  /// it hears of none by itself. Any thread.
+  void tell_transition(const bulwark::circuit_event& event);
+
+  /// The same when somebody has changed something; by whoever changes it, over HTTP or not.
   void tell_change(const std::string& who, const std::string& what, const std::string& from,
                    const std::string& to);
 
-  /// Whether the node tells it what happens: while somebody listens, and a while after.
+  /// Whether guards tell it what they refuse: while somebody listens, and a while after.
   [[nodiscard]] bool is_subscribed() const;
 
 private:

@@ -21,7 +21,7 @@ struct admin_settings {
   /// Calls by hand in progress; more are answered 503. Each holds a worker, and the workers that are
   /// left serve who looks and steers.
   int max_calls = 12;
-  /// Events are kept so long after the last listener has gone, for one who comes back.
+  /// Refusals are asked for so long after the last listener has gone, for one who comes back.
   std::chrono::milliseconds event_linger{30'000};
   /// How often CAF's registry of metrics is brought up to date, where its exporter is configured.
   std::chrono::milliseconds mirror_interval{10'000};

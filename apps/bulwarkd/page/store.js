@@ -214,7 +214,7 @@ export class Store {
   /// What happened to a guard: its own, and that of its parts.
   eventsOf({name, now}) {
     const groups = [`guards.${name}`, now.breaker && `circuit-breakers.${now.breaker}`, now.bulkhead && `bulkheads.${now.bulkhead}`];
-    const ofChange = (what) => what === `guard ${name}` || (now.breaker && what === `circuit breaker ${now.breaker}`)
+    const ofChange = (what) => (now.breaker && what === `circuit breaker ${now.breaker}`)
       || groups.some((group) => group && what.startsWith(`bulwark.${group}.`));
     return this.events.filter((event) =>
       event.kind === 'transition' ? event.name === now.breaker
