@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 #include <httplib.h>
 
+#include <algorithm>
 #include <regex>
 
 namespace bulwarkctl {
@@ -43,6 +44,9 @@ std::string why_text(httplib::Error error) {
 
 constexpr auto json_type = "application/json";
 
+// Who is there says so sooner. It can't be interrupted, and who leaves `top` waits for it.
+constexpr std::chrono::milliseconds longest_connecting{2'000};
+
 } // namespace
 
 api::api(const connection& where)
@@ -56,7 +60,7 @@ api::api(const connection& where)
   while (!prefix_.empty() && prefix_.back() == '/')
     prefix_.pop_back();
   client_ = std::make_unique<httplib::Client>(parts[1].str());
-  client_->set_connection_timeout(where.timeout);
+  client_->set_connection_timeout(std::min(where.timeout, longest_connecting));
   client_->set_read_timeout(where.timeout);
   client_->set_write_timeout(where.timeout);
   client_->set_keep_alive(true);

@@ -20,11 +20,11 @@ struct connection {
   std::string url = "http://127.0.0.1:4712"; ///< http or https, host, port, and a path in front.
   std::string token;                         ///< For what changes something; "" none.
   std::string operator_name;                 ///< For the daemon's journal.
-  std::chrono::milliseconds timeout{
-      10'000}; ///< Of connecting, and of waiting for more of an answer.
+  std::chrono::milliseconds timeout{10'000}; ///< Of waiting for more of an answer.
 };
 
-/// A daemon's admin port. Members throw failure. For one thread, but for stop().
+/// A daemon's admin port. Members throw failure. For one thread, but for stop(). A connection is there
+/// within 2 s, and within the timeout, or isn't.
 class api {
 public:
   /// Throws failure where the URL is none.
@@ -42,7 +42,7 @@ public:
               std::chrono::milliseconds patience,
               const std::function<bool(std::string_view)>& on_bytes);
 
-  /// Ends what another thread waits for in get().
+  /// Ends what another thread waits for in get(), but for a connection.
   void stop();
 
   [[nodiscard]] const std::string& url() const noexcept { return url_; }

@@ -48,7 +48,7 @@ void add_common(CLI::App& app, options& into) {
                  "who you are, for the daemon's journal; else your login name")
       ->envname("BULWARK_OPERATOR")
       ->type_name("NAME");
-  app.add_option("--timeout", into.timeout, "how long the daemon may take to answer")
+  app.add_option("--timeout", into.timeout, "how long the daemon may take to answer; to connect 2 at most")
       ->type_name("SECONDS")
       ->check(CLI::Range(0.1, 3600.0))
       ->capture_default_str();

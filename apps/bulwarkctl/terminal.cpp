@@ -84,7 +84,7 @@ terminal::terminal() {
       || ::tcgetattr(STDIN_FILENO, &saved_modes) != 0)
     throw failure{wrong_usage, "top needs a terminal; without one there is stats --watch"};
   const auto set = ours();
-  ::pthread_sigmask(SIG_BLOCK, &set, nullptr);
+  ::pthread_sigmask(SIG_BLOCK, &set, &saved_signals_);
   signals_ = ::signalfd(-1, &set, SFD_CLOEXEC);
   if (signals_ < 0)
     throw failure{refused, "no descriptor for signals"};
@@ -100,6 +100,7 @@ terminal::terminal() {
 terminal::~terminal() {
   leave();
   ::close(signals_);
+  ::pthread_sigmask(SIG_SETMASK, &saved_signals_, nullptr);
 }
 
 terminal::size terminal::current_size() const {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <csignal>
 #include <string>
 #include <string_view>
 
@@ -39,6 +40,7 @@ public:
 
 private:
   int signals_ = -1;
+  sigset_t saved_signals_{};
   int signal_ = 0;
   std::string pressed_; // and not taken yet
   std::string key_;

@@ -6,6 +6,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <optional>
 #include <string_view>
 
 namespace bulwarkctl {
@@ -21,12 +22,7 @@ bool colours_are_wanted() {
 }
 
 // The number of the signal that ended it, 0: a key did.
-int run(const options& wanted, look first) {
-  terminal screen;
-  top_view view{wanted.where.url, wanted.sort, colours_are_wanted()};
-  view.take(std::move(first));
-  poller looks{wanted.where,
-               std::chrono::milliseconds{static_cast<long long>(wanted.interval * 1000)}};
+int run(terminal& screen, top_view& view, poller& looks) {
   while (true) {
     const auto size = screen.current_size();
     screen.draw(view.frame(size.columns, size.rows));
@@ -46,6 +42,18 @@ int run(const options& wanted, look first) {
       break;
     }
   }
+}
+
+int run(const options& wanted, look first) {
+  top_view view{wanted.where.url, wanted.sort, colours_are_wanted()};
+  view.take(std::move(first));
+  std::optional<terminal> screen{std::in_place};
+  poller looks{wanted.where,
+               std::chrono::milliseconds{static_cast<long long>(wanted.interval * 1000)}};
+  const auto number = run(*screen, view, looks);
+  // Before the poller ends: nothing can interrupt a connection that it waits for.
+  screen.reset();
+  return number;
 }
 
 } // namespace

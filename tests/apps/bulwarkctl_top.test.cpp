@@ -1,5 +1,6 @@
 // bulwarkctl top, in a terminal of its own.
 #include "apps/admin_answers.hpp"
+#include "apps/deaf_port.hpp"
 #include "apps/fake_admin.hpp"
 #include "apps/terminal_process.hpp"
 #include "support/catch.hpp"
@@ -273,6 +274,31 @@ TEST_CASE("keys are heard while the daemon says nothing [W65]", "[bulwarkctl]") 
   held->wait_for(held->requests().size() + 1);
   top.press("q");
   CHECK(top.wait() == 0);
+}
+
+TEST_CASE("the terminal is given back while a host drops what top sends it [W65]", "[bulwarkctl]") {
+  const auto* key = GENERATE("q", "\x03");
+  // What is tried ends by itself in 2 s, and with it the program: a busy machine may be as late.
+  auto code = 0;
+  for (auto tries = 0; tries < 5 && code == 0; ++tries) {
+    auto daemon = std::make_unique<watched_daemon>();
+    const auto port = daemon->port();
+    terminal_process top{words(*daemon, {"--timeout", "600"})};
+    top.wait_for_screen("beta");
+    daemon.reset();
+    const deaf_port deaf{port};
+    top.wait_for_screen("no connection in time");
+    // sleeps: so that the next connection is being tried, of which nobody tells
+    std::this_thread::sleep_for(std::chrono::milliseconds{300});
+    top.press(key);
+    top.wait_for("\x1b[?1049l");
+    // Signals have their usual meaning again, too.
+    top.signal(SIGINT);
+    code = top.wait();
+    CHECK(top.has_its_modes());
+    CHECK(top.has_its_screen());
+  }
+  CHECK(code == 128 + SIGINT);
 }
 
 TEST_CASE("top that can't have its daemon leaves the terminal alone [W65]", "[bulwarkctl]") {
