@@ -269,6 +269,25 @@ TEST_CASE("events are lines and end with the past unless they are followed [W58]
   CHECK(documents[1].at("count") == 12);
 }
 
+TEST_CASE("events end with the past also while more come without end [W58]", "[bulwarkctl]") {
+  fake_admin daemon;
+  const std::string later = "event: rejections\ndata: {\"guard\":\"later\"}\n\n";
+  daemon.streams(answers::events, later);
+  auto end = ctl(daemon, "events", "timeout 20");
+  CHECK(end.code == 0);
+  CHECK(end.says("open -> closed (ann)\n"));
+  CHECK_FALSE(end.says("later"));
+  CHECK_FALSE(end.says("sample"));
+  CHECK(documents_in(ctl(daemon, "events --json", "timeout 20").output).size() == 3);
+  // Where the daemon doesn't say that it was all, there is an end too: silence, or the timeout.
+  daemon.gives_no_samples();
+  end = ctl(daemon, "events --timeout 1", "timeout 20");
+  CHECK(end.code == 0);
+  CHECK(end.says("later"));
+  daemon.streams(answers::events);
+  CHECK(ctl(daemon, "events", "timeout 20").code == 0);
+}
+
 TEST_CASE("events that are followed go on after the last when the daemon is back [W58]",
           "[bulwarkctl]") {
   auto daemon = std::make_unique<fake_admin>();

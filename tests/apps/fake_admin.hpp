@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace bulwark_tests {
@@ -58,18 +59,28 @@ public:
   [[nodiscard]] int port() const { return port_; }
   [[nodiscard]] std::string url() const { return "http://127.0.0.1:" + std::to_string(port_); }
 
-  /// `method` GET, POST or PUT; `target` with its query.
+  /// `method` GET, POST or PUT; `target` with its query; `type` "": JSON, or a problem in it.
   void answers(const std::string& method, const std::string& target, std::string body,
-               int status = 200) {
+               int status = 200, std::string type = {}) {
     const std::lock_guard hold{mutex_};
-    answers_[method + " " + target] = {status, std::move(body)};
+    if (type.empty())
+      type = status < 300 ? "application/json" : "application/problem+json";
+    answers_[method + " " + target] = {status, std::move(body), std::move(type)};
   }
 
-  /// GET /api/v1/events gives these bytes and then waits for more, or for end_streams().
-  void streams(std::string bytes) {
+  /// GET /api/v1/events gives these bytes, a sample where it is asked for, and then again and again,
+  /// until end_streams(), what `later` has; "" nothing.
+  void streams(std::string bytes, std::string later = {}) {
     const std::lock_guard hold{mutex_};
     stream_ = std::move(bytes);
+    later_ = std::move(later);
     is_streaming_ = true;
+  }
+
+  /// As a daemon whose guards tell no figures.
+  void gives_no_samples() {
+    const std::lock_guard hold{mutex_};
+    has_samples_ = false;
   }
 
   void end_streams() {
@@ -107,6 +118,7 @@ private:
   struct prepared {
     int status = 200;
     std::string body;
+    std::string type;
   };
 
   httplib::Server server_;
@@ -115,7 +127,9 @@ private:
   std::condition_variable changed_;
   std::map<std::string, prepared> answers_;
   std::string stream_;
+  std::string later_;
   bool is_streaming_ = false;
+  bool has_samples_ = true;
   bool is_ending_ = false;
   bool is_holding_ = false;
   std::vector<asked> requests_;
@@ -132,8 +146,8 @@ private:
     changed_.notify_all();
     if (is_holding_)
       changed_.wait(hold, [this] { return is_ending_; });
-    if (is_streaming_ && request.target == "/api/v1/events")
-      return stream(response);
+    if (is_streaming_ && request.path == "/api/v1/events")
+      return stream(response, has_samples_ && request.has_param("samples"));
     const auto found = answers_.find(request.method + " " + request.target);
     if (found == answers_.end()) {
       response.status = 404;
@@ -143,20 +157,25 @@ private:
       return;
     }
     response.status = found->second.status;
-    const auto* type = response.status < 300 ? "application/json" : "application/problem+json";
     if (!found->second.body.empty())
-      response.set_content(found->second.body, type);
+      response.set_content(found->second.body, found->second.type);
   }
 
-  void stream(httplib::Response& response) {
+  void stream(httplib::Response& response, bool with_sample) {
+    auto first = stream_;
+    if (with_sample)
+      first += "event: sample\ndata: {\"guards\":[]}\n\n";
     response.set_chunked_content_provider(
-        "text/event-stream", [this, sent = false](std::size_t, httplib::DataSink& sink) mutable {
+        "text/event-stream",
+        [this, first = std::move(first)](std::size_t, httplib::DataSink& sink) mutable {
+          if (const auto bytes = std::exchange(first, {}); !bytes.empty())
+            return sink.write(bytes.data(), bytes.size());
           std::unique_lock hold{mutex_};
-          if (!sent) {
-            sent = true;
-            return sink.write(stream_.data(), stream_.size());
-          }
-          changed_.wait(hold, [this] { return is_ending_; });
+          const auto is_over = [this] { return is_ending_; };
+          if (later_.empty())
+            changed_.wait(hold, is_over);
+          else if (!changed_.wait_for(hold, std::chrono::milliseconds{20}, is_over))
+            return sink.write(later_.data(), later_.size());
           return false;
         });
   }
