@@ -32,7 +32,7 @@ std::string why_text(httplib::Error error) {
   case httplib::Error::ConnectionTimeout:
     return "no connection in time";
   case httplib::Error::Read:
-    return "the connection was lost, or it took too long";
+    return "the connection was lost, it took too long, or it speaks no HTTP";
   case httplib::Error::SSLConnection:
   case httplib::Error::SSLLoadingCerts:
   case httplib::Error::SSLServerVerification:
@@ -46,6 +46,19 @@ constexpr auto json_type = "application/json";
 
 // Who is there says so sooner. It can't be interrupted, and who leaves `top` waits for it.
 constexpr std::chrono::milliseconds longest_connecting{2'000};
+
+// The first of what came, for people.
+std::string beginning_of(const std::string& body) {
+  std::string words;
+  for (const auto c : body.substr(0, 400)) {
+    const auto is_space = c == ' ' || c == '\n' || c == '\r' || c == '\t';
+    if (!is_space)
+      words += c;
+    else if (!words.empty() && words.back() != ' ')
+      words += ' ';
+  }
+  return words.empty() ? "with nothing in it" : cut(safe(words), 80);
+}
 
 } // namespace
 
@@ -100,24 +113,28 @@ bool api::follow(const std::string& path, const std::string& last_id,
     headers.emplace("Last-Event-ID", last_id);
   auto status = 0;
   auto wanted = true;
-  std::string refusal;
+  std::string type;
+  std::string refusal; // or another's page, which may have no end
+  const auto is_stream = [&] { return status == 200 && type.rfind("text/event-stream", 0) == 0; };
   const auto result = client_->Get(
       prefix_ + path, headers,
       [&](const httplib::Response& response) {
         status = response.status;
+        type = response.get_header_value("Content-Type");
         return true;
       },
       [&](const char* data, std::size_t size) {
-        if (status != 200)
-          refusal.append(data, size);
-        else
-          wanted = on_bytes({data, size});
-        return wanted;
+        if (is_stream())
+          return wanted = on_bytes({data, size});
+        refusal.append(data, size);
+        return refusal.size() < 100'000;
       });
-  if (status != 0 && status != 200)
-    throw_problem(status, refusal);
   if (status == 0)
     answer_of(result);
+  else if (status == 200 && !is_stream())
+    throw_foreign(status, type, refusal);
+  else if (!is_stream())
+    throw_problem(status, type, refusal);
   return result || !wanted;
 }
 
@@ -125,20 +142,28 @@ json api::answer_of(const httplib::Result& result) const {
   if (!result)
     throw failure{no_connection,
                   fmt::format("no answer from {}: {}", url_, why_text(result.error()))};
+  const auto type = result->get_header_value("Content-Type");
   if (result->status < 200 || result->status > 299)
-    throw_problem(result->status, result->body);
-  if (result->body.empty())
+    throw_problem(result->status, type, result->body);
+  if (result->status == 204)
     return {};
   auto document = json::parse(result->body, nullptr, false);
   if (document.is_discarded())
-    throw failure{no_connection, fmt::format("what answers at {} is no bulwarkd", url_)};
+    throw_foreign(result->status, type, result->body);
   return document;
 }
 
-void api::throw_problem(int status, const std::string& body) const {
+// Of a proxy before the daemon, or of another program at that port.
+void api::throw_foreign(int status, const std::string& type, const std::string& body) const {
+  throw failure{no_connection,
+                fmt::format("what answers at {} is no bulwarkd: HTTP {}, {}, {}", url_, status,
+                            type.empty() ? "of no type" : safe(type), beginning_of(body))};
+}
+
+void api::throw_problem(int status, const std::string& type, const std::string& body) const {
   const auto document = json::parse(body, nullptr, false);
   if (document.is_discarded() || !document.is_object())
-    throw failure{code_of(status), fmt::format("{} answers with HTTP {}", url_, status)};
+    throw_foreign(status, type, body);
   auto why = text_at(document, "detail");
   if (why == "-")
     why = text_at(document, "title");

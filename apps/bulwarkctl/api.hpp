@@ -55,7 +55,10 @@ private:
   std::unique_ptr<httplib::Client> client_;
 
   json answer_of(const httplib::Result& result) const;
-  [[noreturn]] void throw_problem(int status, const std::string& body) const;
+  [[noreturn]] void throw_problem(int status, const std::string& type,
+                                  const std::string& body) const;
+  [[noreturn]] void throw_foreign(int status, const std::string& type,
+                                  const std::string& body) const;
 };
 
 } // namespace bulwarkctl

@@ -165,8 +165,6 @@ TEST_CASE("exit codes tell what was wrong [W57]", "[bulwarkctl]") {
       CHECK(end.code == code);
       CHECK(end.output == "bulwarkctl: the detail\n");
     }
-    daemon.answers("POST", "/api/v1/breakers/db", "<html>proxy</html>", 502);
-    CHECK(ctl(daemon, "breaker db reset").says("answers with HTTP 502"));
     CHECK(ctl(daemon, "stats nobody").code == 5);
   }
   SECTION("wrong usage") {
@@ -213,15 +211,39 @@ TEST_CASE("exit codes tell what was wrong [W57]", "[bulwarkctl]") {
     CHECK(run(BULWARKCTL, "list --url " + url).says("nobody takes the connection"));
     CHECK(run(BULWARKCTL, "events -f --url " + url).code == 3);
     CHECK(run(BULWARKCTL, "top --url " + url).code == 3);
-    daemon.answers("GET", "/api/v1/guards", "<html>hello</html>");
-    CHECK(ctl(daemon, "list").says("is no bulwarkd"));
-    CHECK(ctl(daemon, "list").code == 3);
   }
   SECTION("a full disk below stdout") {
     const auto end = run("(" BULWARKCTL, "list --url " + daemon.url() + " >/dev/full )");
     CHECK(end.code == 1);
     CHECK(end.says("can't write"));
   }
+}
+
+TEST_CASE("what no bulwarkd answers is said with what came and from where [W57]", "[bulwarkctl]") {
+  fake_admin daemon;
+  const auto check = [&](const std::string& words, const std::string& what) {
+    const auto end = ctl(daemon, words, "timeout 20");
+    INFO(words);
+    CHECK(end.output
+          == "bulwarkctl: what answers at " + daemon.url() + " is no bulwarkd: " + what + "\n");
+    CHECK(end.code == 3);
+  };
+  const std::string page = "<html>\n  <title>Bad\x1b Gateway</title>\n";
+  const std::string shown = "text/html, <html> <title>Bad\\x1b Gateway</title> ";
+  for (const auto status : {200, 302, 401, 404, 502}) {
+    for (const auto* target : {"/api/v1/guards", "/api/v1/events?samples=0.25", "/api/v1/events"})
+      daemon.answers("GET", target, page, status, "text/html");
+    daemon.answers("POST", "/api/v1/breakers/db", page, status, "text/html");
+    for (const auto* words : {"list", "top", "breaker db reset", "events", "events -f"})
+      check(words, "HTTP " + std::to_string(status) + ", " + shown);
+  }
+  daemon.answers("GET", "/api/v1/guards", "");
+  check("list", "HTTP 200, of no type, with nothing in it");
+  daemon.answers("GET", "/api/v1/guards", "SSH-2.0-" + std::string(1'000, 'x'), 200, "text/plain");
+  check("list", "HTTP 200, text/plain, SSH-2.0-" + std::string(71, 'x') + "…");
+  // JSON, but no stream.
+  daemon.answers("GET", "/api/v1/events?samples=0.25", R"({"hello":1})");
+  check("events", R"(HTTP 200, application/json, {"hello":1})");
 }
 
 TEST_CASE("a refusal says each mistake and as JSON is the daemon's own document on stderr [W57]",
