@@ -17,6 +17,7 @@ function(bulwark_embed_page target source)
     message(WARNING "bulwarkd is built without its dashboard: ${why}. "
       "Install npm, or give the network, and run CMake again to have it.")
   endif()
+  set(BULWARK_NO_DASHBOARD "${why}" CACHE INTERNAL "Why there is none; empty where there is one")
   set(BULWARK_UPLOT "${uplot}" CACHE INTERNAL "The dashboard's uPlot; empty where there is none")
   file(GLOB page_files CONFIGURE_DEPENDS ${source}/*)
   set(script ${CMAKE_CURRENT_FUNCTION_LIST_FILE})
