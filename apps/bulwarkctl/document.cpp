@@ -35,6 +35,10 @@ std::string duration_at(const json& document, std::string_view path) {
   return value.is_number() ? duration_text(value.get<double>()) : text_at(document, path);
 }
 
+std::string share_at(const json& guard, std::string_view some, std::string_view all) {
+  return at(guard, "permits").is_object() ? text_at(guard, some) + "/" + text_at(guard, all) : "-";
+}
+
 std::string line_of(const json& document) {
   return document.dump(-1, ' ', true, json::error_handler_t::replace);
 }

@@ -23,6 +23,9 @@ using json = nlohmann::ordered_json;
 /// A duration, of seconds; "-" where there is none.
 [[nodiscard]] std::string duration_at(const json& document, std::string_view path);
 
+/// "4/10", of a guard's permits; "-" where it has none.
+[[nodiscard]] std::string share_at(const json& guard, std::string_view some, std::string_view all);
+
 /// One line of ASCII, as scripts and terminals may have it.
 [[nodiscard]] std::string line_of(const json& document);
 

@@ -16,10 +16,6 @@ const json& list_at(const json& document, std::string_view path) {
   return found.is_array() ? found : empty;
 }
 
-std::string share_of(const json& guard, std::string_view some, std::string_view all) {
-  return at(guard, "permits").is_object() ? text_at(guard, some) + "/" + text_at(guard, all) : "-";
-}
-
 std::string from_to(const json& change) {
   const auto side = [&](std::string_view key) {
     const auto text = text_at(change, key);
@@ -64,7 +60,7 @@ std::string stats_text(const json& guards) {
                 text_at(each, "calls/cancelled"), text_at(each, "calls/in_flight"),
                 text_at(each, "retries"), duration_at(each, "latency/p50"),
                 duration_at(each, "latency/p99"),
-                share_of(each, "permits/active", "permits/limit")});
+                share_at(each, "permits/active", "permits/limit")});
   return result.text();
 }
 
@@ -89,8 +85,8 @@ std::string guard_text(const json& guard) {
                   duration_at(guard, "latency/p90"), duration_at(guard, "latency/p99"),
                   duration_at(guard, "latency/max"), text_at(guard, "latency/count")));
   if (at(guard, "permits").is_object()) {
-    add("permits", share_of(guard, "permits/active", "permits/limit"));
-    add("queue", share_of(guard, "permits/queued", "permits/queue_size"));
+    add("permits", share_at(guard, "permits/active", "permits/limit"));
+    add("queue", share_at(guard, "permits/queued", "permits/queue_size"));
   }
   add("chaos", text_at(guard, "chaos"));
   return result;

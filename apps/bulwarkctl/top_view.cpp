@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <functional>
 #include <map>
 #include <tuple>
 
@@ -17,13 +18,15 @@ struct column {
   std::size_t width;
 };
 
-// The first takes what the others leave.
-constexpr column columns_of_table[] = {
-    {"GUARD", 12}, {"STATE", 12}, {"CALLS/S", 8},   {"FAILED/S", 8}, {"REJECTED/S", 10},
-    {"P99", 7},    {"P50", 7},    {"IN FLIGHT", 9}, {"PERMITS", 11}, {"QUEUE", 11}};
+// The first takes what the others leave. Up to P99 they have room in 80 columns: calls, and how they end,
+// all of them a second.
+constexpr column columns_of_table[] = {{"GUARD", 12},    {"STATE", 12},   {"CALLS/S", 7},
+                                       {"SUCCEEDED", 9}, {"FAILED", 6},   {"REJECTED", 8},
+                                       {"TIMED OUT", 9}, {"P99", 7},      {"IN FLIGHT", 9},
+                                       {"P50", 7},       {"PERMITS", 11}, {"QUEUE", 11}};
 
 constexpr std::string_view keys =
-    "q quit  n name  s state  c calls  f failed  r rejected  p p99  i in flight  arrows scroll";
+    "q quit  n name  s state  c calls  f failures  r rejected  p p99  i in flight  arrows scroll";
 
 // What wants to be looked at first.
 int urgency(const std::string& state) {
@@ -54,16 +57,9 @@ std::pair<std::size_t, std::size_t> layout(std::size_t columns) {
   return {count, columns < first ? columns : columns - (used - first)};
 }
 
-std::string share_of(const json& guard, std::string_view some, std::string_view all) {
-  return at(guard, "permits").is_object() ? text_at(guard, some) + "/" + text_at(guard, all) : "-";
-}
-
 top_row row_of(const json& guard, const json& before, double seconds) {
-  const auto rate = [&](std::initializer_list<std::string_view> counters) {
-    double result = 0;
-    for (const auto each : counters)
-      result += number_at(guard, each) - number_at(before, each);
-    return result / seconds;
+  const auto rate = [&](std::string_view counter) {
+    return (number_at(guard, counter) - number_at(before, counter)) / seconds;
   };
   const auto has_rates = before.is_object() && seconds > 0
                          && number_at(guard, "calls/calls") >= number_at(before, "calls/calls");
@@ -72,13 +68,15 @@ top_row row_of(const json& guard, const json& before, double seconds) {
                  .p50 = number_at(guard, "latency/p50"),
                  .p99 = number_at(guard, "latency/p99"),
                  .in_flight = number_at(guard, "calls/in_flight"),
-                 .permits = share_of(guard, "permits/active", "permits/limit"),
-                 .queue = share_of(guard, "permits/queued", "permits/queue_size"),
+                 .permits = share_at(guard, "permits/active", "permits/limit"),
+                 .queue = share_at(guard, "permits/queued", "permits/queue_size"),
                  .has_rates = has_rates};
   if (has_rates) {
-    result.calls = rate({"calls/calls"});
-    result.failures = rate({"calls/failed", "calls/timed_out"});
-    result.rejections = rate({"calls/rejected"});
+    result.calls = rate("calls/calls");
+    result.succeeded = rate("calls/succeeded");
+    result.failed = rate("calls/failed");
+    result.rejected = rate("calls/rejected");
+    result.timed_out = rate("calls/timed_out");
   }
   return result;
 }
@@ -105,9 +103,10 @@ void top_view::take(look seen) {
 }
 
 void top_view::sort() {
-  const auto most = [](double top_row::*field) {
+  const auto most = [](auto field) {
     return [field](const top_row& a, const top_row& b) {
-      return std::tie(b.*field, a.name) < std::tie(a.*field, b.name);
+      return std::make_tuple(std::invoke(field, b), a.name)
+             < std::make_tuple(std::invoke(field, a), b.name);
     };
   };
   if (sort_ == "calls")
@@ -115,7 +114,7 @@ void top_view::sort() {
   else if (sort_ == "failures")
     std::sort(rows_.begin(), rows_.end(), most(&top_row::failures));
   else if (sort_ == "rejections")
-    std::sort(rows_.begin(), rows_.end(), most(&top_row::rejections));
+    std::sort(rows_.begin(), rows_.end(), most(&top_row::rejected));
   else if (sort_ == "p99")
     std::sort(rows_.begin(), rows_.end(), most(&top_row::p99));
   else if (sort_ == "in-flight")
@@ -160,7 +159,7 @@ std::string top_view::head() const {
   std::map<std::string, int> states;
   for (const auto& each : rows_) {
     calls += each.calls;
-    failures += each.failures;
+    failures += each.failures();
     if (each.state != "closed" && each.state != "-")
       ++states[each.state];
   }
@@ -170,7 +169,7 @@ std::string top_view::head() const {
   for (const auto& [state, count] : states)
     result += fmt::format(", {} {}", count, state);
   return result
-         + fmt::format("  {} calls/s, {} failed/s  by {}", short_number(calls),
+         + fmt::format("  {} calls/s, {} failures/s  by {}", short_number(calls),
                        short_number(failures), sort_);
 }
 
@@ -179,11 +178,13 @@ std::string top_view::line_of(const top_row& row, std::size_t columns) const {
   const std::string cells[] = {row.name,
                                row.state,
                                rate(row.calls),
-                               rate(row.failures),
-                               rate(row.rejections),
+                               rate(row.succeeded),
+                               rate(row.failed),
+                               rate(row.rejected),
+                               rate(row.timed_out),
                                duration_text(row.p99),
-                               duration_text(row.p50),
                                fmt::format("{:.0f}", row.in_flight),
+                               duration_text(row.p50),
                                row.permits,
                                row.queue};
   const auto [count, width] = layout(columns);

@@ -12,15 +12,19 @@ namespace bulwarkctl {
 struct top_row {
   std::string name;
   std::string state;
-  double calls = 0;    ///< These three a second, since the look before.
-  double failures = 0; ///< Timed out ones too.
-  double rejections = 0;
+  double calls = 0; ///< These five a second, since the look before.
+  double succeeded = 0;
+  double failed = 0;
+  double rejected = 0;
+  double timed_out = 0;
   double p50 = 0; ///< seconds, since the daemon's start
   double p99 = 0;
   double in_flight = 0;
   std::string permits;
   std::string queue;
   bool has_rates = false; ///< False: there was no look before, or the daemon was started anew.
+
+  [[nodiscard]] double failures() const { return failed + timed_out; }
 };
 
 /// The live table: what is shown of the looks at a daemon. It knows no terminal and no clock.

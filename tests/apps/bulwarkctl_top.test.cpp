@@ -8,6 +8,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
 #include <memory>
 #include <sstream>
 
@@ -22,15 +23,20 @@ struct figures {
   int calls = 0;
   int failed = 0;
   double p99 = 0.001;
+  int succeeded = 0;
+  int rejected = 0;
+  int timed_out = 0;
 };
 
 std::string guards_of(const std::vector<figures>& all) {
   std::string list;
   for (const auto& each : all)
     list += fmt::format(
-        R"({}{{"name":"{}","target":"echo","state":"{}","calls":{{"calls":{},"failed":{}}},)"
+        R"({}{{"name":"{}","target":"echo","state":"{}","calls":{{"calls":{},"failed":{},)"
+        R"("succeeded":{},"rejected":{},"timed_out":{}}},)"
         R"("latency":{{"p50":0.001,"p99":{}}},"permits":null}})",
-        list.empty() ? "" : ",", each.name, each.state, each.calls, each.failed, each.p99);
+        list.empty() ? "" : ",", each.name, each.state, each.calls, each.failed, each.succeeded,
+        each.rejected, each.timed_out, each.p99);
   return R"({"node":"a","time":"2026-11-25T17:18:31.309Z","guards":[)" + list + "]}";
 }
 
@@ -115,6 +121,50 @@ TEST_CASE("top shows guards with their rates and what is wrong first [W64]", "[b
   busy.join();
   top.press("q");
   CHECK(top.wait() == 0);
+}
+
+TEST_CASE("a row of the live table tells how its calls end in 80 columns [W64]", "[bulwarkctl]") {
+  watched_daemon daemon;
+  terminal_process top{words(daemon), {}, 80, 24};
+  std::atomic<bool> ending{false};
+  std::thread busy{[&] {
+    for (int tens = 0; !ending; tens += 10) {
+      daemon.says({{.name = "alpha",
+                    .calls = 10 * tens,
+                    .failed = 2 * tens,
+                    .succeeded = 4 * tens,
+                    .rejected = 3 * tens,
+                    .timed_out = tens}});
+      const auto seen = daemon.requests().size();
+      daemon.wait_for(seen + 1);
+    }
+  }};
+  const auto screen = top.wait_for_screen([](const std::string& now) {
+    const auto lines = lines_of(now);
+    if (lines.size() < 3)
+      return false;
+    std::istringstream cells{lines[2]};
+    std::string name;
+    std::string state;
+    double calls = 0;
+    double succeeded = 0;
+    double failed = 0;
+    double rejected = 0;
+    double timed_out = 0;
+    cells >> name >> state >> calls >> succeeded >> failed >> rejected >> timed_out;
+    const auto is_share = [&](double rate, double of_ten) {
+      return std::abs(rate - calls * of_ten / 10) < 1;
+    };
+    return calls > 10 && is_share(succeeded, 4) && is_share(failed, 2) && is_share(rejected, 3)
+           && is_share(timed_out, 1);
+  });
+  ending = true;
+  busy.join();
+  const auto lines = lines_of(screen);
+  CHECK(lines[1]
+        == "GUARD           STATE        CALLS/S SUCCEEDED FAILED REJECTED TIMED OUT     P99");
+  // What wants to be looked at is what failed and what timed out.
+  CHECK(lines[0].find(" failures/s") != std::string::npos);
 }
 
 TEST_CASE("keys sort and scroll the live table [W64]", "[bulwarkctl]") {
