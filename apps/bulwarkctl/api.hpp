@@ -45,8 +45,6 @@ public:
   /// Ends what another thread waits for in get(), but for a connection.
   void stop();
 
-  [[nodiscard]] const std::string& url() const noexcept { return url_; }
-
 private:
   std::string url_;
   std::string prefix_;

@@ -22,8 +22,6 @@ public:
   /// False: on_event wants no more, or a line or an event is longer than a megabyte.
   bool feed(std::string_view bytes);
 
-  [[nodiscard]] const std::string& last_id() const noexcept { return id_; }
-
 private:
   std::function<bool(const server_event&)> on_event_;
   std::string line_;
