@@ -6,6 +6,9 @@
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
+
 namespace bulwarkctl {
 
 namespace {
@@ -13,11 +16,22 @@ namespace {
 constexpr auto bash =
     R"script(# bulwarkctl's completion for bash: source <(bulwarkctl completion bash)
 _bulwarkctl() {
-  local line IFS=$'\n'
+  local line i piece before rest=${COMP_LINE:0:COMP_POINT} words=() IFS=$'\n'
+  # For bash a word ends at : and = too, and only what comes after is replaced; here at blanks alone.
+  for ((i = 0; i <= COMP_CWORD; ++i)); do
+    [[ $i -gt 0 && $rest != [[:blank:]]* ]] || words+=('')
+    before=${words[-1]}
+    rest=${rest#"${rest%%[![:blank:]]*}"}
+    piece=${COMP_WORDS[i]}
+    [[ $i -lt $COMP_CWORD ]] || piece=$rest
+    rest=${rest#"$piece"}
+    words[-1]+=$piece
+  done
+  [[ $piece != [:=]* ]] || before=${words[-1]}
   COMPREPLY=()
   while read -r line; do
-    COMPREPLY+=("$(printf '%q' "$line")")
-  done < <("${COMP_WORDS[0]}" complete -- "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null)
+    COMPREPLY+=("$(printf '%q' "${line#"$before"}")")
+  done < <("${words[0]}" complete -- "${words[@]:1}" 2>/dev/null)
 }
 complete -o default -F _bulwarkctl bulwarkctl
 )script";
@@ -71,12 +85,22 @@ std::vector<std::string> permitted(const CLI::Option* option) {
   return CLI::detail::split(type.substr(begin + 1, end - begin - 1), ',');
 }
 
+// The addresses that are known: from the environment, and the default.
+std::vector<std::string> values_of(const CLI::Option* option, const connection& where) {
+  if (!option->check_name("--url"))
+    return permitted(option);
+  std::vector<std::string> result{where.url};
+  if (option->get_default_str() != where.url)
+    result.push_back(option->get_default_str());
+  return result;
+}
+
 // Of the daemon, which may not be there: then nothing is offered.
-std::vector<std::string> names_of(const options& wanted, bool of_breakers) {
+std::vector<std::string> names_of(connection where, bool of_breakers) {
   std::vector<std::string> result;
   try {
-    auto where = wanted.where;
     where.timeout = std::chrono::seconds{1};
+    where.token.clear(); // nobody has said yet that the line is meant
     const auto document = api{where}.get("/api/v1/guards");
     for (const auto& each : at(document, "guards")) {
       const auto& name = at(each, of_breakers ? "breaker" : "name");
@@ -92,31 +116,55 @@ std::vector<std::string> names_of(const options& wanted, bool of_breakers) {
   return result;
 }
 
-std::vector<std::string> candidates(const CLI::App* app, const options& wanted,
-                                    const std::vector<std::string>& words) {
-  std::size_t positionals = 0;
+// Where a line stands after its words.
+struct position {
+  const CLI::App* app;
+  connection where;                     // whom the line asks
   const CLI::Option* waiting = nullptr; // an option whose value comes next
-  for (const auto& word : words) {
-    if (waiting != nullptr)
-      waiting = nullptr;
-    else if (const auto* option = option_of(app, word.substr(0, word.find('='))); option != nullptr)
-      waiting =
-          option->get_items_expected_max() > 0 && word.find('=') == word.npos ? option : nullptr;
-    else if (const auto* next = below(app, word); next != nullptr)
+  std::size_t positionals = 0;
+
+  void pass(const std::string& word) {
+    const auto equals = word.find('=');
+    if (waiting != nullptr) {
+      take_value(*std::exchange(waiting, nullptr), word);
+    } else if (const auto* option = option_of(app, word.substr(0, equals)); option != nullptr) {
+      if (equals != word.npos)
+        take_value(*option, word.substr(equals + 1));
+      else if (option->get_items_expected_max() > 0)
+        waiting = option;
+    } else if (const auto* next = below(app, word); next != nullptr) {
       app = next;
-    else
+    } else {
       ++positionals;
+    }
   }
-  if (waiting != nullptr)
-    return permitted(waiting);
+
+  void take_value(const CLI::Option& option, const std::string& value) {
+    if (option.check_name("--url"))
+      where.url = value;
+  }
+};
+
+std::vector<std::string> candidates(const position& here, const std::string& begun,
+                                    const connection& known) {
+  if (here.waiting != nullptr)
+    return values_of(here.waiting, known);
+  const auto* app = here.app;
   std::vector<std::string> result;
+  const auto equals = std::min(begun.find('='), begun.size());
+  if (const auto* option = option_of(app, begun.substr(0, equals));
+      option != nullptr && equals < begun.size()) {
+    for (const auto& each : values_of(option, known))
+      result.push_back(begun.substr(0, equals + 1) + each);
+    return result;
+  }
   for (const auto* each : app->get_subcommands([](const auto* one) { return is_shown(one); }))
     result.push_back(each->get_name());
   const auto places = app->get_options([](const auto* one) { return one->get_positional(); });
-  if (positionals < places.size()) {
-    result = permitted(places[positionals]);
-    if (places[positionals]->get_name(true) == "NAME")
-      result = names_of(wanted, app->get_name() == "breaker");
+  if (here.positionals < places.size()) {
+    result = permitted(places[here.positionals]);
+    if (places[here.positionals]->get_name(true) == "NAME")
+      result = names_of(here.where, app->get_name() == "breaker");
   }
   for (auto& each : option_names(app))
     result.push_back(std::move(each));
@@ -136,7 +184,10 @@ void complete(const options& wanted) {
   const auto begun = words.empty() ? std::string{} : words.back();
   if (!words.empty())
     words.pop_back();
-  for (const auto& each : candidates(app.get(), wanted, words))
+  position here{.app = app.get(), .where = wanted.where};
+  for (const auto& each : words)
+    here.pass(each);
+  for (const auto& each : candidates(here, begun, wanted.where))
     if (each.rfind(begun, 0) == 0 && (!begun.empty() || each.rfind("--", 0) != 0))
       print(each + '\n');
 }

@@ -8,7 +8,7 @@ namespace bulwarkctl {
 /// What the program ends with; scripts depend on it.
 enum exit_code : int {
   done = 0,
-  refused = 1, ///< The daemon refused it, or it failed there.
+  refused = 1, ///< The daemon refused it, or it failed there, or may be done; the text says which.
   wrong_usage = 2,
   no_connection = 3, ///< Nobody answers at the address, or not as a bulwarkd does.
   not_permitted = 4, ///< No token, or another; or the daemon permits no changes.

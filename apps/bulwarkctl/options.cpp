@@ -24,9 +24,9 @@ Colours are only shown in a terminal, and not where $NO_COLOR is set.
 
 Ends with
   0  done
-  1  the daemon refused it, or it failed there
+  1  the daemon refused it, or it failed there, or may be done: it says which
   2  wrong usage
-  3  no connection to the daemon
+  3  no connection, or what answers is no bulwarkd
   4  not permitted: no token, or another one, or the daemon permits no changes
   5  no guard, circuit breaker or journal of that name)";
 
@@ -48,7 +48,8 @@ void add_common(CLI::App& app, options& into) {
                  "who you are, for the daemon's journal; else your login name")
       ->envname("BULWARK_OPERATOR")
       ->type_name("NAME");
-  app.add_option("--timeout", into.timeout, "how long the daemon may take to answer; to connect 2 at most")
+  app.add_option("--timeout", into.timeout,
+                 "how long the daemon may take to answer; to connect 2 at most")
       ->type_name("SECONDS")
       ->check(CLI::Range(0.1, 3600.0))
       ->capture_default_str();
@@ -97,7 +98,7 @@ void add_changers(CLI::App& app, options& into) {
   auto* command = add(app, "breaker", "why a circuit breaker is as it is, or another state for it",
                       into, breaker);
   command->add_option("NAME", into.name, "a circuit breaker's")->required();
-  command->add_option("ACTION", into.action, "what to do")
+  command->add_option("ACTION", into.action, "what to do; close is the same as reset")
       ->required()
       ->check(CLI::IsMember({"why", "force-open", "disable", "reset", "close", "metrics-only"}));
   command =
@@ -115,7 +116,7 @@ void add_changers(CLI::App& app, options& into) {
   command->add_flag("--text", into.as_text, "VALUE is a text also where it is a number");
   command->add_option("--patience", into.call_timeout, "how long to wait for the reply")
       ->type_name("SECONDS")
-      ->check(CLI::Range(0.001, 3600.0))
+      ->check(CLI::Range(0.001, 60.0))
       ->capture_default_str();
 }
 

@@ -2,6 +2,7 @@
 #include "apps/admin_answers.hpp"
 #include "apps/bulwarkctl_process.hpp"
 #include "apps/fake_admin.hpp"
+#include "apps/terminal_process.hpp"
 #include "support/catch.hpp"
 #include "support/temporary_folder.hpp"
 
@@ -51,6 +52,24 @@ TEST_CASE("a circuit breaker is forced and reset and closed [W60]", "[bulwarkctl
     CHECK(daemon.last_body() == nlohmann::json{{"action", word}});
   }
   CHECK(ctl(daemon, "breaker db reset --json").output.empty());
+  CHECK(run(BULWARKCTL, "breaker --help").says("close is the same as reset"));
+}
+
+TEST_CASE("a circuit breaker that was told and hasn't answered isn't said to be done [W60]",
+          "[bulwarkctl]") {
+  steered_daemon daemon;
+  const std::string problem =
+      R"({"title":"Service Unavailable","status":503,"detail":)"
+      R"("circuit breaker 'db' was told, and hasn't answered: look whether it is done"})";
+  daemon.answers("POST", "/api/v1/breakers/db", problem, 503);
+  const auto end = ctl(daemon, "breaker db force-open");
+  CHECK(end.code == 1);
+  CHECK(end.output
+        == "bulwarkctl: circuit breaker 'db' was told, and hasn't answered: look whether it is "
+           "done\n");
+  CHECK(nlohmann::json::parse(ctl(daemon, "breaker db reset --json").output)
+        == nlohmann::json::parse(problem));
+  CHECK(run(BULWARKCTL, "--help").says("or may be done"));
 }
 
 TEST_CASE("a policy is set by fields and shows what changed [W60]", "[bulwarkctl]") {
@@ -85,6 +104,15 @@ TEST_CASE("a call by hand sends a number or a text [W60]", "[bulwarkctl]") {
   CHECK(daemon.last_body() == nlohmann::json::parse(R"({"value":42,"timeout":5.0})"));
   CHECK(ctl(daemon, "call db 'good morning' --patience 0.5").code == 0);
   CHECK(daemon.last_body() == nlohmann::json::parse(R"({"value":"good morning","timeout":0.5})"));
+  CHECK(ctl(daemon, "call db 42 --patience 60").code == 0);
+  // More than the daemon waits is refused here, where it is said.
+  for (const auto* wrong : {"99", "0"}) {
+    const auto end = ctl(daemon, std::string{"call db 42 --patience "} + wrong);
+    INFO(end.output);
+    CHECK(end.code == 2);
+    CHECK(end.says(std::string{"--patience: Value "} + wrong + " not in range"));
+    CHECK(end.says(" 60"));
+  }
   CHECK(ctl(daemon, "call db -- -5").code == 0);
   CHECK(daemon.last_body().at("value") == -5);
   CHECK(ctl(daemon, "call db 42 --text").code == 0);
@@ -176,7 +204,7 @@ TEST_CASE("the man page has each command and option of the help and is clean [W6
 
 TEST_CASE("completion knows commands and options and values and a daemon's names [W63]",
           "[bulwarkctl]") {
-  const steered_daemon daemon;
+  steered_daemon daemon;
   const auto offered = [&](const std::string& words) {
     return ctl(daemon, "complete -- " + words).output;
   };
@@ -190,12 +218,40 @@ TEST_CASE("completion knows commands and options and values and a daemon's names
   CHECK(offered("config ''") == "check\ndiff\nreload\n");
   CHECK(offered("policy db set --d") == "--dry-run\n");
   CHECK(offered("top --sort p") == "p99\n");
-  CHECK(offered("stats --url x:y ''") == "db\nmail\n");
-  const auto url = "BULWARK_URL=" + daemon.url() + " PATH=" BULWARKCTL_FOLDER ":$PATH ";
-  const auto end = run(url + "bash --norc -c",
-                       R"('source <(bulwarkctl completion bash); COMP_WORDS=(bulwarkctl breaker d);
-COMP_CWORD=2; _bulwarkctl; echo "${COMPREPLY[*]}"; complete -p bulwarkctl')");
-  CHECK(end.output == "db\ncomplete -o default -F _bulwarkctl bulwarkctl\n");
+  // Of --url the known ones, and names of the daemon that the line names.
+  CHECK(offered("--url ''") == daemon.url() + "\nhttp://127.0.0.1:4712\n");
+  CHECK(offered("list --url=ht") == "--url=" + daemon.url() + "\n--url=http://127.0.0.1:4712\n");
+  CHECK(run(BULWARKCTL, "complete -- --url ''").output == "http://127.0.0.1:4712\n");
+  CHECK(offered("stats --url http://127.0.0.1:1 ''").empty());
+  CHECK(run(BULWARKCTL, "complete -- stats --url " + daemon.url() + " ''").output == "db\nmail\n");
+  CHECK(
+      run("BULWARK_TOKEN=abc " BULWARKCTL, "complete -- --url=" + daemon.url() + " stats m").output
+      == "mail\n");
+  CHECK(daemon.last_request().token.empty());
   CHECK(run(BULWARKCTL, "completion zsh").says("#compdef bulwarkctl"));
   CHECK(run(BULWARKCTL, "completion fish").code == 2);
+}
+
+TEST_CASE("bash completes a line with an address in it [W63]", "[bulwarkctl]") {
+  steered_daemon daemon;
+  daemon.answers("GET", "/api/v1/guards/mail", answers::guard);
+  const std::string path = std::getenv("PATH");
+  const auto port = std::to_string(daemon.port());
+  terminal_process bash{{"/bin/bash", "--norc", "-i"},
+                        {"PATH=" BULWARKCTL_FOLDER ":" + path, "PS1=ready> ",
+                         "BULWARK_URL=http://localhost:" + port}};
+  // What the key TAB makes of a line is run. Keys before the prompt would be no keys of bash yet.
+  const auto type = [&](const std::string& line, const std::string& says) {
+    bash.wait_for("ready> ");
+    bash.press(line + "\n");
+    bash.wait_for(says);
+  };
+  type("source <(bulwarkctl completion bash)", "\n");
+  type("bulwarkctl --url " + daemon.url() + " sta\tm\t", "guard            db");
+  CHECK(daemon.last_request().target == "/api/v1/guards/mail");
+  // Of two addresses what they have in common.
+  type("bulwarkctl list --url ht\tlocalhost:" + port + " --js\t", "{\"node\"");
+  type("bulwarkctl list --url=ht\tlocalhost:" + port + " --js\t", "{\"node\"");
+  type("COMP_WORDBREAKS=${COMP_WORDBREAKS//:}", "\n");
+  type("bulwarkctl nodes --url http:\tlocalhost:" + port + " --js\t", "there is nothing here");
 }
