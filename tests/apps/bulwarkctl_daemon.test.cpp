@@ -54,7 +54,7 @@ TEST_CASE("an incident is seen and ended from the terminal alone [W66]", "[bulwa
             .code
         == 4);
 
-  // Changes are kept for who comes later, transitions once somebody watches.
+  // Changes and transitions are kept for who comes later.
   child_process following{{BULWARKCTL, "events", "-f", "--after", "0", "--url", url}};
   CHECK(ctl("breaker db reset").code == 0);
   following.wait_for("circuit breaker db: (nothing) -> reset (ann)");
