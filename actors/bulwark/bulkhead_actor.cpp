@@ -26,7 +26,7 @@ attempt_id attempt_of(ticket_id ticket) noexcept {
 } // namespace
 
 bulkhead_actor::bulkhead_actor(caf::actor_config& config, settings init)
-    : caf::event_based_actor(config),
+    : marked_actor(config),
       self_(std::move(init)),
       core_(self_.policy, *this, id() * 0x9e3779b97f4a7c15U) {
   if (!self_.of)
@@ -52,7 +52,7 @@ caf::behavior bulkhead_actor::make_behavior() {
     sharing_->line.open();
     change_line(sharing_->line.up());
   }
-  return {
+  return marking({
       [this](const permit_request& request) {
         with_sender([&](holder_id from) {
           core_.ask(from, ticket_of(request.attempt),
@@ -125,7 +125,7 @@ caf::behavior bulkhead_actor::make_behavior() {
       },
       [this](shutdown_atom) { return shut_down(false); },
       [this](shutdown_atom, bool wait) { return shut_down(wait); },
-  };
+  });
 }
 
 // -- holders ------------------------------------------------------------------------------
@@ -161,6 +161,7 @@ instant bulkhead_actor::now() const {
 }
 
 void bulkhead_actor::on_down(const caf::down_msg& down) {
+  set_marks();
   if (sharing_ && sharing_->line.on_down(down.source))
     change_line(false);
   if (!holders_.on_down(down.source))
@@ -231,6 +232,7 @@ caf::actor bulkhead_actor::supervisor() {
         .bulkhead_name = self_.name,
         .bulkhead = caf::weak_actor_ptr{ctrl()},
         .lease = lease(),
+        .marks = {holders_.mark()},
         .timeout_manager = self_.timeout_manager,
     });
     // Not only at its first word: who asks for our books must hear of what it is about to carry.
@@ -387,6 +389,11 @@ bulkhead_stats bulkhead_actor::stats() const {
           .calls = books.calls + refused_,
           .limit = core_.limit(),
           .shed = core_.shed()};
+}
+
+bool bulkhead_actor::clear_marks() noexcept {
+  const auto holders_counted = holders_.mark()->clear();
+  return marked_actor::clear_marks() || holders_counted;
 }
 
 void bulkhead_actor::on_exit() {

@@ -2,6 +2,7 @@
 
 #include "bulwark/bulkhead.hpp"
 #include "bulwark/bulkhead_share.hpp"
+#include "bulwark/change_mark.hpp"
 #include "bulwark/holders.hpp"
 #include "bulwark/owner_line.hpp"
 #include "bulwark/protocol.hpp"
@@ -19,7 +20,7 @@
 namespace bulwark {
 
 /// The actor that owns a bulkhead. What it answers: protocol.hpp; how it decides: bulkhead.hpp.
-class bulkhead_actor : public caf::event_based_actor,
+class bulkhead_actor : public marked_actor,
                        private bulkhead_effects,
                        private bulkhead_share_effects {
 public:
@@ -33,6 +34,11 @@ public:
   };
 
   bulkhead_actor(caf::actor_config& config, settings init);
+
+  /// Set by who counts for it, before it counts. Thread-safe.
+  [[nodiscard]] const shared_change_mark_ptr& holders_mark() const noexcept {
+    return holders_.mark();
+  }
 
   /// As the registry lists it. Thread-safe.
   [[nodiscard]] const std::string& part_name() const noexcept { return self_.name; }
@@ -55,6 +61,7 @@ public:
 
   const char* name() const override;
   void on_exit() override;
+  [[nodiscard]] bool clear_marks() noexcept override;
 
 protected:
   caf::behavior make_behavior() override;

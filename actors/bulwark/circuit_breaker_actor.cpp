@@ -10,7 +10,7 @@
 namespace bulwark {
 
 circuit_breaker_actor::circuit_breaker_actor(caf::actor_config& config, settings init)
-    : caf::event_based_actor(config),
+    : marked_actor(config),
       self_(std::move(init)),
       core_(limits_of(self_.policy), *this, now(), id() * 0x9e3779b97f4a7c15U) {
   if (self_.of)
@@ -39,7 +39,7 @@ caf::behavior circuit_breaker_actor::make_behavior() {
     delegate_->line().open();
     change_line(delegate_->line().up());
   }
-  return {
+  return marking({
       [this](const probe_request& request) {
         if (!delegate_ || !delegate_->ask(request, current_sender()))
           decide(request, current_sender());
@@ -111,7 +111,7 @@ caf::behavior circuit_breaker_actor::make_behavior() {
       },
       [this](shutdown_atom) { return shut_down(false); },
       [this](shutdown_atom, bool wait) { return shut_down(wait); },
-  };
+  });
 }
 
 void circuit_breaker_actor::change_line(bool up) {
@@ -120,6 +120,7 @@ void circuit_breaker_actor::change_line(bool up) {
 }
 
 void circuit_breaker_actor::on_down(const caf::actor_addr& whom) {
+  set_marks();
   if (delegate_) {
     if (delegate_->line().on_down(whom))
       delegate_->share().on_line(false, now());
@@ -257,6 +258,7 @@ caf::actor circuit_breaker_actor::supervisor() {
         .breaker_name = self_.name,
         .breaker = caf::weak_actor_ptr{ctrl()},
         .view = view_,
+        .marks = {holders_.mark()},
         .timeout_manager = self_.timeout_manager,
     });
   }
@@ -286,6 +288,11 @@ caf::response_promise circuit_breaker_actor::shut_down(bool wait) {
     quit(caf::exit_reason::user_shutdown);
   }
   return promise;
+}
+
+bool circuit_breaker_actor::clear_marks() noexcept {
+  const auto holders_counted = holders_.mark()->clear();
+  return marked_actor::clear_marks() || holders_counted;
 }
 
 void circuit_breaker_actor::on_exit() {

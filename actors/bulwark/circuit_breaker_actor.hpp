@@ -1,5 +1,6 @@
 #pragma once
 
+#include "bulwark/change_mark.hpp"
 #include "bulwark/circuit_breaker.hpp"
 #include "bulwark/circuit_delegate.hpp"
 #include "bulwark/holders.hpp"
@@ -19,7 +20,7 @@ namespace bulwark {
 
 /// The actor that owns a circuit breaker. What it answers: protocol.hpp; how it decides:
 /// circuit_breaker.hpp.
-class circuit_breaker_actor : public caf::event_based_actor, private circuit_observer {
+class circuit_breaker_actor : public marked_actor, private circuit_observer {
 public:
   struct settings {
     std::string name;
@@ -33,6 +34,11 @@ public:
 
   /// What supervisors read without asking. Thread-safe.
   [[nodiscard]] std::shared_ptr<const circuit_view> view() const noexcept { return view_; }
+
+  /// Set by who counts for it, before it counts. Thread-safe.
+  [[nodiscard]] const shared_change_mark_ptr& holders_mark() const noexcept {
+    return holders_.mark();
+  }
 
   /// As the registry lists it. Thread-safe.
   [[nodiscard]] const std::string& part_name() const noexcept { return self_.name; }
@@ -50,6 +56,7 @@ public:
 
   const char* name() const override;
   void on_exit() override;
+  [[nodiscard]] bool clear_marks() noexcept override;
 
 protected:
   caf::behavior make_behavior() override;

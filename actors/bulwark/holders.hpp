@@ -1,5 +1,6 @@
 #pragma once
 
+#include "bulwark/change_mark.hpp"
 #include "bulwark/protocol.hpp"
 
 #include <caf/all.hpp>
@@ -84,7 +85,11 @@ public:
 
   [[nodiscard]] std::vector<caf::actor_addr> addresses() const;
 
+  /// Set by each of them before it counts anything of the part. Thread-safe.
+  [[nodiscard]] const shared_change_mark_ptr& mark() const noexcept { return mark_; }
+
 private:
+  const shared_change_mark_ptr mark_ = caf::make_counted<shared_change_mark>();
   // None: has counted nothing yet. There may be a million, and most of them idle.
   std::unordered_map<caf::actor_addr, std::unique_ptr<books_report>> books_;
   books_report ended_;

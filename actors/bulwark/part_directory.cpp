@@ -417,8 +417,9 @@ void part_directory::add_breaker(supervisor_actor::settings& init, const guard_p
   init.limits.breaker = true;
   init.breaker = caf::actor_cast<caf::weak_actor_ptr>(part);
   init.breaker_name = breaker->part_name();
+  init.marks[0] = breaker->holders_mark();
   init.view = breaker->view();
-  init.keeps_alive.push_back(caf::actor_cast<caf::strong_actor_ptr>(part));
+  init.keeps_alive[0] = caf::actor_cast<caf::strong_actor_ptr>(part);
   // Until the breaker itself has said it, right after the guard's first word.
   const auto said = breaker->policy();
   init.failure_on = said.failure_on;
@@ -453,7 +454,8 @@ void part_directory::add_bulkhead(supervisor_actor::settings& init, const guard_
   init.shows_permit = policy.shows_permit;
   init.bulkhead = caf::actor_cast<caf::weak_actor_ptr>(part);
   init.bulkhead_name = found->part_name();
-  init.keeps_alive.push_back(caf::actor_cast<caf::strong_actor_ptr>(part));
+  init.marks[1] = found->holders_mark();
+  init.keeps_alive[1] = caf::actor_cast<caf::strong_actor_ptr>(part);
   const auto with = found->policy();
   init.limits.queue_timeout = with.queue_timeout;
   init.limits.tells_samples = with.adaptive.has_value();

@@ -153,6 +153,17 @@ circuit_breaker_stats stats_of(const circuit_breaker& circuit, instant now) {
   return result;
 }
 
+void pass_time(guard_stats& stats, timespan by) {
+  for (auto& each : stats.errors)
+    each.age += by;
+}
+
+void pass_time(circuit_breaker_stats& stats, timespan by) {
+  stats.in_state += by;
+  if (stats.probes_in)
+    stats.probes_in = std::max(*stats.probes_in - by, timespan{0});
+}
+
 circuit_event event_of(const std::string& name, const circuit_transition& change) {
   return {.name = name,
           .from = change.from,

@@ -203,6 +203,10 @@ struct circuit_breaker_stats {
 /// What the core itself knows: the name, calls, transitions and their cause are left empty.
 circuit_breaker_stats stats_of(const circuit_breaker& circuit, instant now);
 
+/// The same figures so much later, where nothing has happened meanwhile.
+void pass_time(guard_stats& stats, timespan by);
+void pass_time(circuit_breaker_stats& stats, timespan by);
+
 struct bulkhead_stats {
   std::string name = {};
   std::uint32_t max_workers = 0;

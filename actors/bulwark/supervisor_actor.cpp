@@ -43,7 +43,7 @@ bool is_guard(const caf::strong_actor_ptr& target) {
 }
 
 supervisor_actor::supervisor_actor(caf::actor_config& config, settings init)
-    : caf::event_based_actor(config),
+    : marked_actor(config),
       self_(std::move(init)),
       message_types_(any_target() ? any_target()->get()->message_types() : std::set<std::string>{}),
       to_guard_(self_.remote != nullptr || is_guard(self_.target)
@@ -114,7 +114,15 @@ bool supervisor_actor::enqueue(caf::mailbox_element_ptr element, compat::enqueue
   } else if (must_seal_question(element->payload, element->mid.is_request())) {
     element->payload = seal(std::move(element->payload));
   }
-  return caf::event_based_actor::enqueue(std::move(element), context);
+  return marked_actor::enqueue(std::move(element), context);
+}
+
+void supervisor_actor::set_marks() noexcept {
+  marked_actor::set_marks();
+  for (const auto& part : self_.marks) {
+    if (part)
+      part->set();
+  }
 }
 
 caf::behavior supervisor_actor::make_behavior() {
@@ -147,6 +155,7 @@ caf::behavior supervisor_actor::make_behavior() {
       [this, own = own_messages()](compat::result_visitor& visitor, caf::message& content) mutable {
         if (is_for_caf(content))
           return false;
+        set_marks_for(content);
         const auto ours = begins_with_our_type(content);
         // Too rare for a place in every guard's table.
         if (ours && content.match_elements<change_policy_atom, guard_change>())
@@ -458,6 +467,7 @@ void supervisor_actor::lose_caller(const caf::actor_addr& caller) {
 }
 
 void supervisor_actor::on_down(const caf::down_msg& down) {
+  set_marks();
   if (trouble_)
     lose_caller(down.source);
   if (self_.target && down.source == self_.target) {

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "bulwark/change_mark.hpp"
 #include "bulwark/chaos.hpp"
 #include "bulwark/error_log.hpp"
 #include "bulwark/guard.hpp"
@@ -42,7 +43,7 @@
 namespace bulwark {
 
 /// Carries the calls of one guard, or of one part that is used alone.
-class supervisor_actor : public caf::event_based_actor, private supervisor_effects {
+class supervisor_actor : public marked_actor, private supervisor_effects {
 public:
   /// A guard of another node, that calls go to through that node's front door.
   struct peer {
@@ -80,7 +81,8 @@ public:
     std::unique_ptr<bulwark::chaos> chaos = {};
     std::unique_ptr<bulwark::fallback> fallback = {};
     std::unique_ptr<reply_sharing_policy> reply_sharing = {}; ///< Only until the guard has begun.
-    std::vector<caf::strong_actor_ptr> keeps_alive = {};      ///< The parts of a guard.
+    std::array<caf::strong_actor_ptr, 2> keeps_alive = {};    ///< The parts of a guard.
+    std::array<shared_change_mark_ptr, 2> marks = {}; ///< The same, or the part whose it is.
     caf::strong_actor_ptr timeout_manager = {};
     caf::weak_actor_ptr registry = {};
 
@@ -115,6 +117,7 @@ public:
 
 protected:
   void BULWARK_LAST_HANDLE_GONE() override;
+  void set_marks() noexcept override;
   caf::behavior make_behavior() override;
 
 private:

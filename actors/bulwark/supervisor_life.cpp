@@ -66,6 +66,7 @@ void supervisor_actor::end(caf::error reason) {
 void supervisor_actor::say_farewell() {
   if (std::exchange(said_farewell_, true))
     return;
+  set_marks();
   try {
     core_.shut_down(false, now());
   } catch (...) { // who is left comes next
@@ -119,7 +120,7 @@ void supervisor_actor::await_restart() {
 
 void supervisor_actor::BULWARK_LAST_HANDLE_GONE() {
   say_farewell();
-  caf::event_based_actor::BULWARK_LAST_HANDLE_GONE();
+  marked_actor::BULWARK_LAST_HANDLE_GONE();
 }
 
 void supervisor_actor::on_exit() {
@@ -138,7 +139,7 @@ void supervisor_actor::on_exit() {
     self_.targets->end();
   }
   hold_ = nullptr;
-  self_.keeps_alive.clear();
+  self_.keeps_alive = {};
   self_.target = nullptr; // it may have our handle
   if (self_.remote)
     caf::anon_send_exit(self_.remote->replies_to, caf::exit_reason::user_shutdown);

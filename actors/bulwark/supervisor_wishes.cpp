@@ -94,6 +94,7 @@ void supervisor_actor::start_attempt(attempt_id attempt) {
     return send_attempt(attempt, hit.what);
   const auto due = home_system().clock().now() + hit.latency;
   compat::schedule(this, due, [this, attempt, what = hit.what] {
+    set_marks();
     if (core_.awaits_reply(attempt))
       send_attempt(attempt, what);
   });

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "bulwark/change_mark.hpp"
 #include "bulwark/protocol.hpp"
 #include "bulwark/random.hpp"
 #include "bulwark/supervisor.hpp"
@@ -18,6 +19,9 @@ namespace bulwark::sync {
 /// What the threads that call and their envoy share.
 struct shared_books {
   std::mutex mutex;
+  /// The breaker's, set while the mutex is held: whoever reads the books has seen the change or will
+  /// find the mark set.
+  shared_change_mark_ptr mark;
   counters calls;
   error_predicate failure_on = counted;
   supervisor_limits limits; ///< What has to be known of the breaker's policy.

@@ -20,6 +20,7 @@ public:
     const auto* breaker =
         dynamic_cast<circuit_breaker_actor*>(caf::actor_cast<caf::abstract_actor*>(part_));
     view_ = breaker->view();
+    books_->mark = breaker->holders_mark();
     books_->failure_on = policy.failure_on;
     take_limits(books_->limits, limits_of(policy));
     envoy_ = system_.spawn<circuit_envoy>(caf::actor_cast<caf::strong_actor_ptr>(part_), books_);
@@ -35,6 +36,7 @@ public:
     auto times = false;
     {
       std::lock_guard guard{books_->mutex};
+      books_->mark->set();
       ++books_->calls.calls;
       ++books_->calls.in_flight;
       times = books_->limits.outcomes != nullptr;
@@ -76,6 +78,7 @@ public:
     std::optional<success_batch> with_this;
     {
       std::lock_guard guard{books_->mutex};
+      books_->mark->set();
       --books_->calls.in_flight;
       ++books_->calls.succeeded;
       slow = was_slow(leave);
@@ -98,6 +101,7 @@ public:
     std::optional<success_batch> before;
     {
       std::lock_guard guard{books_->mutex};
+      books_->mark->set();
       outcome.failed = settle(books_->calls, reason, it_counts);
       outcome.slow = reason == errc::timed_out || was_slow(leave);
       if (books_->limits.tells_retry_after)
@@ -199,6 +203,7 @@ private:
   [[noreturn]] void refuse(const rejection& why) {
     {
       std::lock_guard guard{books_->mutex};
+      books_->mark->set();
       --books_->calls.in_flight;
       ++books_->calls.rejected;
     }

@@ -13,7 +13,7 @@
 namespace bulwark {
 
 timeout_manager_actor::timeout_manager_actor(caf::actor_config& config, std::string name)
-    : caf::event_based_actor(config), name_(std::move(name)), wheel_(now()) {
+    : marked_actor(config), name_(std::move(name)), wheel_(now()) {
   counts_.name = name_;
 }
 
@@ -29,7 +29,7 @@ instant timeout_manager_actor::now() const {
 caf::behavior timeout_manager_actor::make_behavior() {
   compat::ignore_errors(this);
   compat::set_down_handler(this, [this](const caf::down_msg& down) { on_down(down.source); });
-  return {
+  return marking({
       [this](const wake_request& request) { wake(request); },
       [this](schedule_atom, timespan delay, const caf::message& content) {
         return schedule(delay, content);
@@ -41,6 +41,7 @@ caf::behavior timeout_manager_actor::make_behavior() {
       [this](call_atom, const caf::actor& target, const caf::message& content) {
         return run(target, default_timeout, content);
       },
+      // It sets our mark: where there are calls to be carried, the registry always asks.
       [this](const stats_request& request, const caf::actor_addr& from, const guard_stats& said) {
         if (supervisor_ && from == supervisor_)
           runs_ = said;
@@ -62,7 +63,7 @@ caf::behavior timeout_manager_actor::make_behavior() {
       },
       [this](shutdown_atom) { return shut_down(false); },
       [this](shutdown_atom, bool wait) { return shut_down(wait); },
-  };
+  });
 }
 
 // -- timers ---------------------------------------------------------------------------------
@@ -139,6 +140,7 @@ void timeout_manager_actor::arm() {
 }
 
 void timeout_manager_actor::on_alarm() {
+  set_marks();
   ++counts_.wake_ups;
   armed_ = end_of_time;
   wheel_.expire(now(), [this](wheel_entry& due) { fire(static_cast<timer&>(due)); });
@@ -185,6 +187,7 @@ caf::actor timeout_manager_actor::supervisor() {
 }
 
 void timeout_manager_actor::on_down(const caf::actor_addr& whom) {
+  set_marks();
   if (!supervisor_ || whom != supervisor_)
     return;
   supervisor_ = nullptr;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include "bulwark/change_mark.hpp"
 #include "bulwark/holders.hpp"
 #include "bulwark/protocol.hpp"
 #include "bulwark/timing_wheel.hpp"
@@ -16,7 +17,7 @@ namespace bulwark {
 /// Everybody's timer: one a node. It keeps all due times in one timing wheel and at most one entry
 /// of its own in CAF's clock, for the earliest of them; none where nothing is due. (CAF's clock
 /// takes 329 us for one more entry with 100,000 pending, the wheel some nanoseconds.)
-class timeout_manager_actor : public caf::event_based_actor {
+class timeout_manager_actor : public marked_actor {
 public:
   /// For `call`, which names no timeout.
   static constexpr timespan default_timeout = std::chrono::seconds{30};
