@@ -26,7 +26,9 @@ public:
   }
 
   /// Whether it was set; it no longer is. For the registry alone.
-  [[nodiscard]] bool clear() noexcept { return set_.exchange(false, std::memory_order_relaxed); }
+  [[nodiscard]] bool clear() noexcept {
+    return set_.load(std::memory_order_relaxed) && set_.exchange(false, std::memory_order_relaxed);
+  }
 
 private:
   std::atomic<bool> set_{true};

@@ -123,8 +123,7 @@ bool registry_actor::would_say_the_same(known_part& part) {
     part.figures = std::make_unique<known_figures>(
         known_figures{.part = dynamic_cast<marked_actor*>(alive->get())});
   const auto& known = *part.figures;
-  return known.part != nullptr && !known.part->clear_marks() && known.asked == 0
-         && !known.last.empty();
+  return known.part != nullptr && !known.part->clear_marks() && !known.last.empty();
 }
 
 /// All parts, or those called `*only`.
@@ -193,13 +192,10 @@ void registry_actor::take_answer(const stats_request& request, const caf::actor_
   gathering_.answered(request.round, from);
 }
 
-/// What a guard said before is part of it: kept, it would be counted twice until its end is told.
+/// What the guard said before is part of it, and isn't told any more: the farewell has set its mark.
 void registry_actor::take_farewell(const caf::actor_addr& from, const guard_stats& stats) {
   ended_calls_ += stats.calls;
   ended_latency_ += stats.latency;
-  const auto found = from ? parts_.find(from) : parts_.end();
-  if (found != parts_.end() && found->second.figures)
-    found->second.figures->last = caf::message{};
   // Who waits for its answer gets the farewell instead.
   for (auto& [round, answer] : answers_) {
     if (gathering_.awaits(round, from)) {

@@ -1,3 +1,5 @@
+#include "bulwark/change_mark.hpp"
+
 #include "support/catch.hpp"
 #include "support/real_system.hpp"
 #include "support/virtual_system.hpp"
@@ -273,6 +275,52 @@ TEST_CASE("whatever happens to guards and parts, a read says what each says itse
   }
 }
 
+// A question that overtakes a message: the mark that was set as the message was sent is cleared before
+// it is handled.
+TEST_CASE(
+    "a part that handles a message after its mark was cleared sets it again, and a guard sets "
+    "those of its parts [Y11]",
+    "[registry]") {
+  fixture f;
+  auto guard = f.node->guard("db", f.target, with_parts);
+  const auto breaker = f.node->circuit_breaker("alone");
+  const auto bulkhead = f.node->bulkhead("alone");
+  std::map<part_kind, marked_actor*> own;
+  for (const auto& part : f.sys.get<std::vector<part_info>>(f.registry, list_atom_v))
+    if (part.name != "alone")
+      own[part.kind] =
+          dynamic_cast<marked_actor*>(caf::actor_cast<caf::strong_actor_ptr>(part.address)->get());
+  const auto marked = [](const caf::actor& part) {
+    return dynamic_cast<marked_actor*>(caf::actor_cast<caf::abstract_actor*>(part));
+  };
+  const auto is_set_again = [&](marked_actor* part, const caf::actor& to, auto... content) {
+    f.sys.send(to, content...);
+    f.sys.step(); // the caller sends it
+    CHECK(part->clear_marks());
+    CHECK_FALSE(part->clear_marks());
+    f.sys.run();
+    return part->clear_marks();
+  };
+  f.sys.ask(guard, ask_atom_v, 1); // from now on it holds a permit
+  for (const auto kind : {part_kind::guard, part_kind::circuit_breaker, part_kind::bulkhead})
+    CHECK(is_set_again(own.at(kind), guard, ask_atom_v, 1));
+  // Nor does a reply set them: this target gives none.
+  const auto slow = f.node->guard("slow", f.slow.handle, {.breaker = breaker});
+  f.sys.ask(slow, ask_atom_v, 1);
+  CHECK(is_set_again(marked(slow), slow, ask_atom_v, 1));
+  CHECK(is_set_again(marked(breaker), slow, ask_atom_v, 1));
+  CHECK(is_set_again(marked(breaker), breaker, force_open_atom_v));
+  CHECK(is_set_again(marked(bulkhead), bulkhead, change_policy_atom_v, bulkhead_policy{}));
+  CHECK(is_set_again(own.at(part_kind::timeout_manager), f.node->timeout_manager(), schedule_atom_v,
+                     timespan{1s}, caf::make_message(ask_atom_v)));
+  // Who only asks changes nothing.
+  CHECK(own.at(part_kind::guard)->clear_marks()); // of the calls before
+  f.sys.ask(guard, get_stats_atom_v);
+  f.sys.ask(breaker, get_stats_atom_v);
+  CHECK_FALSE(own.at(part_kind::guard)->clear_marks());
+  CHECK_FALSE(marked(breaker)->clear_marks());
+}
+
 // -- and from any thread -------------------------------------------------------------
 
 TEST_CASE("who has an answer, or has sent something, and then reads finds it counted, whatever the "
@@ -323,6 +371,24 @@ TEST_CASE("who has an answer, or has sent something, and then reads finds it cou
   for (auto& each : threads)
     each.join();
   CHECK(wrong == 0);
+}
+
+TEST_CASE(
+    "calls of threads through a breaker of the node, of which it is told nothing, are in what is "
+    "read [Y11]",
+    "[registry]") {
+  real_system sys;
+  node node{*sys};
+  sync::circuit_breaker breaker{node, "db"};
+  const auto calls = [&] {
+    return sys.get<node_stats>(node.registry(), get_all_stats_atom_v).circuit_breakers.at(0).calls;
+  };
+  for (std::uint64_t i = 1; i <= 100; ++i) {
+    breaker.call([&] { CHECK(calls().in_flight == 1); });
+    const auto now = calls();
+    REQUIRE(now.succeeded == i);
+    REQUIRE(now.in_flight == 0);
+  }
 }
 
 TEST_CASE("who has seen a part end, or has changed a policy, and then reads finds that [Y11]",
