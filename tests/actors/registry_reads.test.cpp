@@ -90,6 +90,7 @@ TEST_CASE("a read of a thousand guards costs messages for those that were called
           "[registry]") {
   fixture f;
   std::vector<caf::actor> guards;
+  guards.reserve(1000);
   for (int i = 0; i < 1000; ++i)
     guards.push_back(f.node->guard("g" + std::to_string(i), f.target, with_parts));
   f.sys.run();
@@ -98,7 +99,7 @@ TEST_CASE("a read of a thousand guards costs messages for those that were called
   CHECK(f.cost_of_a_read() == 1);
   f.sys.advance(24h);
   CHECK(f.cost_of_a_read() == 1);
-  for (const auto i : {1, 500, 999})
+  for (const auto i : {1U, 500U, 999U})
     f.sys.ask(guards[i], ask_atom_v, 1);
   // The timeout manager, which was asked to wake them, 2; each guard 2; its breaker 4, two of them to the guard; its bulkhead 6, four of them to the guard.
   CHECK(f.cost_of_a_read() == 3 + 3 * 12);

@@ -31,6 +31,7 @@ public:
                             unsigned short columns = 100, unsigned short rows = 12) {
     winsize size{.ws_row = rows, .ws_col = columns, .ws_xpixel = 0, .ws_ypixel = 0};
     std::vector<char*> arguments;
+    arguments.reserve(words.size() + 1);
     for (auto& each : words)
       arguments.push_back(each.data());
     arguments.push_back(nullptr);

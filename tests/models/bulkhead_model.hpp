@@ -197,16 +197,24 @@ public:
     check();
   }
 
-  // All messages arrive and all calls end, again and again: then nothing may be left.
+  // Who comes after the line has emptied waits in its order, whatever the last line's was: those who
+  // are refused at the end tell it.
+  void close_a_new_line() {
+    drain();
+    for (auto& each : holders_)
+      for (auto i = 0; i < 3; ++i)
+        each.begin_call({});
+    for (auto& each : holders_)
+      while (!each.sent.empty())
+        reach_owner(each);
+    bulkhead_.shut_down(false);
+    line_.shut_down(false);
+    check();
+  }
+
+  // Then nothing may be left.
   void finish() {
-    do {
-      reach_all();
-      for (auto& each : holders_)
-        while (each.in_use > 0)
-          each.end_call();
-      check();
-    } while (std::any_of(holders_.begin(), holders_.end(),
-                         [](const holder& each) { return !each.sent.empty(); }));
+    drain();
     MUST(bulkhead_.queued() == 0U);
     MUST(bulkhead_.settled());
     for (const auto& each : holders_) {
@@ -217,6 +225,18 @@ public:
   }
 
 private:
+  // All messages arrive and all calls end, again and again.
+  void drain() {
+    do {
+      reach_all();
+      for (auto& each : holders_)
+        while (each.in_use > 0)
+          each.end_call();
+      check();
+    } while (std::any_of(holders_.begin(), holders_.end(),
+                         [](const holder& each) { return !each.sent.empty(); }));
+  }
+
   int features_;
   bulkhead bulkhead_;
   waiting_line line_;
@@ -436,6 +456,8 @@ inline void run(const history& all, coverage& met) {
   comparison both{all, met};
   for (const auto& next : all.commands)
     both.step(next);
+  if ((all.features & feature::shedding) != 0)
+    both.close_a_new_line();
   both.finish();
 }
 

@@ -168,6 +168,8 @@ struct coverage {
   std::uint64_t given_back = 0; // probes that never answered
   std::uint64_t full = 0;       // refused by a full half-open
   std::uint64_t ramped = 0;     // refused by a ramp
+  double ramps_refuse = 0;      // so many of those that came to one, by its share, on average
+  double ramps_variance = 0;
   std::map<transition_cause, std::uint64_t> causes;
 };
 
@@ -175,7 +177,7 @@ class comparison {
 public:
   comparison(const circuit_breaker_limits& policy, instant start, coverage& met)
       : now_(start),
-        breaker_(policy, recorder_, start),
+        breaker_(policy, recorder_, start, 0x9e3779b97f4a7c15U * (met.steps + 1)), // no two alike
         model_{policy, {{.state = circuit_state::closed, .since = start}}, {}},
         met_(met) {}
 
@@ -288,10 +290,15 @@ inline void comparison::admit(instant hold_until) {
     met_.full += model_.is(circuit_state::half_open) ? 1 : 0;
     return;
   }
-  if (model_.now().ramping && std::holds_alternative<rejection>(answer)) {
-    MUST(std::get<rejection>(answer) == model_.refusal(now_));
-    ++met_.ramped;
-    return;
+  if (model_.now().ramping) {
+    const auto passes = model_.ramp_share(now_);
+    met_.ramps_refuse += 1 - passes;
+    met_.ramps_variance += passes * (1 - passes);
+    if (std::holds_alternative<rejection>(answer)) {
+      MUST(std::get<rejection>(answer) == model_.refusal(now_));
+      ++met_.ramped;
+      return;
+    }
   }
   MUST(std::holds_alternative<permit>(answer));
   auto held = std::get<permit>(answer);

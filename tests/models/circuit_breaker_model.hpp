@@ -163,6 +163,12 @@ struct model {
                ? saturating_add(*now().first_probe, *policy.max_half_open_for)
                : end_of_time;
   }
+  // Of the calls that come to a ramp so many pass.
+  [[nodiscard]] double ramp_share(instant when) const {
+    const auto gone = double((when - now().since).count()) / double(policy.ramp_for->count());
+    return policy.ramp_from + (1 - policy.ramp_from) * gone;
+  }
+
   [[nodiscard]] instant ramp_ends() const {
     return now().ramping ? saturating_add(now().since, *policy.ramp_for) : end_of_time;
   }

@@ -3,6 +3,7 @@
 
 #include <rapidcheck.h>
 
+#include <cmath>
 #include <cstdlib>
 #include <vector>
 
@@ -56,6 +57,7 @@ TEST_CASE("the breaker does in every history what the book of what happened says
       run(each, met);
   });
   CHECK(ok);
+  CHECK(std::abs(double(met.ramped) - met.ramps_refuse) <= 1 + 5 * std::sqrt(met.ramps_variance));
   // The seed is another each time (RC_PARAMS="seed=…" repeats one): were these rare, nothing above
   // would have been tested.
   if (std::getenv("RC_PARAMS") == nullptr) {

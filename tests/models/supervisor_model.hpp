@@ -169,6 +169,7 @@ struct coverage {
   std::uint64_t told_not_to = 0;
   std::uint64_t saved = 0;
   std::uint64_t batched = 0; // successes that were told together
+  std::uint64_t slow = 0;    // that were told
   std::uint64_t copies = 0;
   std::uint64_t copies_refused = 0;
   std::uint64_t copies_won = 0;
@@ -194,8 +195,9 @@ struct promised {
   std::uint32_t launches = 0;
   bool cut = false;
   std::uint64_t launched_in = 0; // the breaker's generation, as the view showed it
-  bool may_have_begun = false;   // an attempt, at the target
-  instant not_before{};          // as the last error says
+  instant launched_at{};
+  bool may_have_begun = false; // an attempt, at the target
+  instant not_before{};        // as the last error says
   // Of two copies each knows the other: its slot, plus 1; 0: there is none.
   std::uint32_t other = 0;
   bool second = false;            // of two, and it has not failed yet
@@ -596,6 +598,14 @@ inline void station::tell_breaker(const permit& held, const attempt_outcome& how
   MUST(!failed || *failed || doing == action::reply);
   if (doing == action::reply || doing == action::lose_attempt)
     MUST((!failed || held.generation == record_of(done_to).launched_in));
+  if (failed && limits.outcomes && limits.outcomes->slow_call_duration
+      && doing != action::lose_target) {
+    const auto timed_out = doing == action::tick;
+    MUST(how.slow
+         == (timed_out
+             || all.now - record_of(done_to).launched_at >= *limits.outcomes->slow_call_duration));
+    all.met.slow += how.slow && !timed_out ? 1 : 0;
+  }
   failures_on_way += failed && *failed ? 1 : 0;
   successes_told += failed && !*failed ? 1 : 0;
   failures_told += failed && *failed ? 1 : 0;
@@ -686,6 +696,7 @@ inline void station::start_attempt(attempt_id attempt) {
   call.due = std::min(call.deadline,
                       limits.attempt_timeout ? all.now + *limits.attempt_timeout : end_of_time);
   launched.push_back(attempt);
+  call.launched_at = all.now;
   const auto may_be_copied = limits.hedge != nullptr && call.repeatable && call.idempotent
                              && !call.is_retry && !call.function && !call.second && call.other == 0;
   call.copy_is_sure = may_be_copied;
@@ -871,20 +882,22 @@ inline void station::check_in_time() {
 
 world::world(unsigned policy, coverage& to)
     : met(to),
-      breaker({.failure_threshold = 1 + policy % 3,
-               .success_threshold = 1 + policy / 3 % 3,
-               .open_for = (1 + policy / 9 % 4) * 3ms,
-               .half_open_calls = 1 + policy / 36 % 3,
-               .count_window = policy / 5 % 2 == 0
-                                   ? std::optional{count_window{.size = 6, .minimum_calls = 5}}
-                                   : std::nullopt,
-               .time_window = policy / 11 % 2 == 0 ? std::optional{time_window{
-                                  .span = 20ms, .buckets = 5, .minimum_calls = 8}}
-                                                   : std::nullopt,
-               .open_growth = 1.0 + policy / 13 % 2,
-               .max_open_for = 20ms,
-               .ramp_for = policy / 17 % 2 == 0 ? std::optional{timespan{5ms}} : std::nullopt},
-              *this, now),
+      breaker(
+          {.failure_threshold = 1 + policy % 3,
+           .success_threshold = 1 + policy / 3 % 3,
+           .open_for = (1 + policy / 9 % 4) * 3ms,
+           .half_open_calls = 1 + policy / 36 % 3,
+           .count_window = policy / 5 % 2 == 0
+                               ? std::optional{count_window{.size = 6, .minimum_calls = 5}}
+                               : std::nullopt,
+           .time_window = policy / 11 % 2 == 0 ? std::optional{time_window{
+                              .span = 20ms, .buckets = 5, .minimum_calls = 8}}
+                                               : std::nullopt,
+           .slow_call_duration = policy / 19 % 2 == 0 ? std::optional{timespan{4ms}} : std::nullopt,
+           .open_growth = 1.0 + policy / 13 % 2,
+           .max_open_for = 20ms,
+           .ramp_for = policy / 17 % 2 == 0 ? std::optional{timespan{5ms}} : std::nullopt},
+          *this, now),
       permits({.max_workers = 1 + policy / 108 % 5, .queue_size = policy / 540 % 5}, *this) {
   publish();
   auto digit = digits{policy / 2700};

@@ -67,6 +67,7 @@ TEST_CASE("every call of every history gets one answer and the books balance aft
     CHECK(met.told_not_to >= 100);
     CHECK(met.saved >= 100);
     CHECK(met.batched >= 200);
+    CHECK(met.slow >= 20);
     CHECK(met.copies >= 300);
     CHECK(met.copies_refused >= 50);
     CHECK(met.copies_won >= 20);
