@@ -1,6 +1,7 @@
 #pragma once
 
 #include "bulwark/all.hpp"
+#include "bulwark/node_settings.hpp"
 #include "bulwarkd/targets.hpp"
 
 #include <caf/all.hpp>
@@ -17,43 +18,10 @@
 
 namespace bulwarkd {
 
-/// A part of a guard: none, a named one (this node's by its name, or another node's as
-/// HOST:PORT/NAME), or one of the guard's own.
-template <class Policy>
-using part_choice = std::variant<std::monostate, std::string, Policy>;
-
-struct guard_settings {
-  std::string target; ///< A name in the table of targets, or HOST:PORT/NAME.
-  std::optional<bulwark::timespan> deadline;
-  std::optional<bulwark::timespan> attempt_timeout;
-  std::optional<bulwark::retry_policy> retry;
-  std::optional<bulwark::rate_limit_policy> rate_limit;
-  std::optional<bulwark::reply_sharing_policy> reply_sharing;
-  std::optional<bulwark::chaos_policy> chaos;
-  std::optional<bulwark::hedge_policy> hedge;
-  part_choice<bulwark::circuit_breaker_policy> circuit_breaker;
-  part_choice<bulwark::bulkhead_policy> bulkhead;
+/// A guard that the daemon hosts. Its parts may also be another node's, named HOST:PORT/NAME.
+struct hosted_guard_settings : bulwark::guard_settings {
+  std::string target; ///< A name in the table of targets, http://HOST:PORT, or HOST:PORT/NAME.
   std::optional<bulwark::owner_lost> on_owner_lost; ///< Only with a part of another node.
-  bulwark::cancel_signal cancel = bulwark::cancel_signal::automatic;
-  bool shows_permit = false; ///< Only with a bulkhead that nodes share.
-  bool shows_context = false;
-  bool watches_callers = false;
-};
-
-/// How a bulkhead is shared with other nodes.
-struct bulkhead_sharing {
-  bulwark::timespan lease_time = bulwark::default_lease_time;
-};
-
-/// Parts by name: for the guards of this node, and with `shared` for those of other nodes too.
-struct bulkhead_settings {
-  bulwark::bulkhead_policy policy;
-  std::optional<bulkhead_sharing> shared;
-};
-
-struct circuit_breaker_settings {
-  bulwark::circuit_breaker_policy policy;
-  std::optional<bulwark::sharing_policy> shared;
 };
 
 struct listen_settings {
@@ -83,7 +51,7 @@ struct tls_settings {
   std::string ca_file;
 };
 
-struct configuration {
+struct configuration : bulwark::part_settings {
   std::string name = "bulwarkd";
   listen_settings listen;
   bulwark::timespan drain_timeout = std::chrono::seconds{10};
@@ -91,9 +59,7 @@ struct configuration {
   std::optional<admin_port_settings> admin;
   std::optional<journal_file_settings> journal;
   std::vector<std::string> peers; ///< HOST:PORT
-  std::map<std::string, circuit_breaker_settings> circuit_breakers;
-  std::map<std::string, bulkhead_settings> bulkheads;
-  std::map<std::string, guard_settings> guards;
+  std::map<std::string, hosted_guard_settings> guards;
 };
 
 /// A node's front door, and a guard or a shared part of it; the name is empty where only the node is
@@ -115,13 +81,12 @@ struct remote_address {
 
 /// Where a guard's part is another node's.
 template <class Policy>
-[[nodiscard]] std::optional<remote_address> remote_part(const part_choice<Policy>& part) {
+[[nodiscard]] std::optional<remote_address> remote_part(const bulwark::part_choice<Policy>& part) {
   const auto* name = std::get_if<std::string>(&part);
   return name != nullptr ? parse_remote_name(*name) : std::nullopt;
 }
 
-/// Sentences for an operator, each with key, value and what is permitted.
-using mistakes = std::vector<std::string>;
+using mistakes = bulwark::setting_mistakes;
 
 /// What is told, and what is wrong with it: where there is a mistake nothing of it is to be used.
 struct reading {
@@ -132,8 +97,5 @@ struct reading {
 /// Reads the group `bulwark` of the settings. Unknown keys are mistakes. Files aren't looked at.
 [[nodiscard]] reading read_configuration(const caf::settings& settings,
                                          const target_table& targets);
-
-/// The policy that a guard's settings come to; named parts are empty in it.
-[[nodiscard]] bulwark::guard_policy own_policy(const guard_settings& guard);
 
 } // namespace bulwarkd

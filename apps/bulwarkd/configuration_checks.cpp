@@ -3,6 +3,8 @@
 #include "bulwarkd/keys.hpp"
 #include "bulwarkd/tls.hpp"
 
+#include "bulwark/setting_checks.hpp"
+
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
@@ -23,22 +25,15 @@ using bulwark::timespan;
 
 class checks {
 public:
-  checks(reading& result, const target_table& targets,
-         const std::map<std::string, std::string>& written_values)
-      : told_(result.told), wrong_(result.wrong), targets_(targets), written_(written_values) {}
+  checks(configuration& told, const target_table& targets, bulwark::setting_notes& notes)
+      : told_(told), targets_(targets), shared_(notes, told, [](const std::string& part) {
+          return parse_remote_name(part).has_value();
+        }) {}
 
   void all() {
     check_node();
     check_tls();
-    for (const auto& [name, part] : told_.circuit_breakers) {
-      check_ranges("bulwark.circuit-breakers." + name, find_mistakes(limits_of(part.policy)));
-      check_sharing("bulwark.circuit-breakers." + name, part.shared);
-    }
-    for (const auto& [name, part] : told_.bulkheads) {
-      check_ranges("bulwark.bulkheads." + name,
-                   part.shared ? find_sharing_mistakes(part.policy) : find_mistakes(part.policy));
-      check_sharing("bulwark.bulkheads." + name, part.shared);
-    }
+    shared_.parts();
     for (const auto& [name, guard] : told_.guards)
       check_guard(name, guard);
   }
@@ -48,31 +43,13 @@ private:
   using first_users = std::map<std::pair<std::string_view, std::string>, std::string>;
 
   configuration& told_;
-  mistakes& wrong_;
   const target_table& targets_;
-  const std::map<std::string, std::string>& written_;
+  bulwark::setting_checks shared_; // with the settings of all programs
   first_users first_users_;
-  std::map<std::string, std::string> first_budgets_; // by name: the guard that has it first
 
   template <class... Ts>
   void complain(fmt::format_string<Ts...> text, Ts&&... values) {
-    wrong_.push_back(fmt::format(text, std::forward<Ts>(values)...));
-  }
-
-  // A policy's field "bulkhead.max_workers" is the key "PATH.max-workers". `keep`: with its group.
-  void check_ranges(const std::string& path, const bulwark::policy_mistakes& found,
-                    bool keep = false) {
-    for (const auto& mistake : found) {
-      auto key = mistake.field;
-      if (!keep || key.rfind("guard.", 0) == 0)
-        key = key.substr(key.find('.') + 1);
-      std::replace(key.begin(), key.end(), '_', '-');
-      key = path + "." + key;
-      const auto as_written = written_.find(key);
-      complain("{} = {}: must be {}", key,
-               as_written == written_.end() ? mistake.value : as_written->second,
-               mistake.permitted);
-    }
+    shared_.complain(text, std::forward<Ts>(values)...);
   }
 
   void check_node() {
@@ -81,7 +58,7 @@ private:
     bulwark::policy_mistakes found;
     bulwark::check_range(found, "bulwark.drain_timeout", told_.drain_timeout, timespan{0},
                          std::chrono::hours{24});
-    check_ranges("bulwark", found);
+    shared_.ranges("bulwark", found);
     for (const auto& peer : told_.peers) {
       const auto address = parse_remote(peer);
       if (!address || !address->name.empty())
@@ -128,7 +105,7 @@ private:
                          timespan{std::chrono::minutes{1}}, bulwark::longest_timespan);
     bulwark::check_range(found, "journal.max_mebibytes",
                          std::uint64_t{told_.journal->max_mebibytes}, 1, 1'048'576);
-    check_ranges("bulwark.journal", found);
+    shared_.ranges("bulwark.journal", found);
   }
 
   void check_tls() {
@@ -144,52 +121,19 @@ private:
         *told_.tls);
   }
 
-  template <class Sharing>
-  void check_sharing(const std::string& path, const std::optional<Sharing>& shared) {
-    if (shared)
-      check_ranges(path + ".shared",
-                   find_mistakes(bulwark::sharing_policy{.lease_time = shared->lease_time}));
-  }
-
-  void check_guard(const std::string& name, const guard_settings& guard) {
+  void check_guard(const std::string& name, const hosted_guard_settings& guard) {
     const auto path = "bulwark.guards." + name;
-    check_ranges(path, find_mistakes(own_policy(guard)), true);
+    shared_.guard(name, guard, own_policy(guard));
     if (guard.chaos && guard.chaos->kill_rate > 0 && parse_remote_name(guard.target))
       complain("{}.chaos.kill-rate = {}: must be 0 where the target is on another node", path,
                guard.chaos->kill_rate);
     check_target(path, guard.target);
     check_part(name, "circuit-breaker", guard.circuit_breaker, told_.circuit_breakers);
     check_part(name, "bulkhead", guard.bulkhead, told_.bulkheads);
-    check_budget(name, guard);
     if (guard.on_owner_lost && !remote_part(guard.circuit_breaker) && !remote_part(guard.bulkhead))
       complain("{}.on-owner-lost = {}: only where circuit-breaker or bulkhead is another node's, "
                "HOST:PORT/NAME",
                path, to_string(*guard.on_owner_lost));
-    if (guard.shows_permit && !may_be_shared(guard.bulkhead))
-      complain("{}.shows-permit = true: only where bulkhead is one that nodes share: another "
-               "node's, HOST:PORT/NAME, or one in bulwark.bulkheads that has shared {{ … }}",
-               path);
-  }
-
-  // Budgets of one name are one.
-  void check_budget(const std::string& name, const guard_settings& guard) {
-    if (!guard.retry || !guard.retry->budget || guard.retry->budget->name.empty())
-      return;
-    const auto& budget = *guard.retry->budget;
-    const auto& first = first_budgets_.try_emplace(budget.name, name).first->second;
-    if (!(*told_.guards.at(first).retry->budget == budget))
-      complain("bulwark.guards.{}.retry.budget.name = {}: must have another name or the numbers of "
-               "that in bulwark.guards.{}",
-               name, budget.name, first);
-  }
-
-  // Also where nobody has that name: that is a mistake of its own.
-  bool may_be_shared(const part_choice<bulwark::bulkhead_policy>& part) const {
-    const auto* name = std::get_if<std::string>(&part);
-    if (name == nullptr)
-      return false;
-    const auto found = told_.bulkheads.find(*name);
-    return found == told_.bulkheads.end() || found->second.shared;
   }
 
   void check_target(const std::string& path, const std::string& target) {
@@ -203,19 +147,11 @@ private:
   }
 
   template <class Policy, class Part>
-  void check_part(const std::string& guard, std::string_view key, const part_choice<Policy>& part,
+  void check_part(const std::string& guard, std::string_view key,
+                  const bulwark::part_choice<Policy>& part,
                   const std::map<std::string, Part>& named) {
-    const auto path = "bulwark.guards." + guard;
     if (const auto address = remote_part(part))
       check_remote_part<Policy>(guard, key, part_name(*address), named);
-    else if (const auto* name = std::get_if<std::string>(&part); name && !named.contains(*name))
-      complain("{0}.{1} = {2}: must be the name of one in bulwark.{1}s, another node's as "
-               "HOST:PORT/NAME, or a group, {{ … }}",
-               path, key, *name);
-    if (const auto* own = std::get_if<Policy>(&part); own && named.contains(guard))
-      complain("{0}.{1}: the guard's own one would be called {2}, and so is one in bulwark.{1}s; "
-               "say {1} = \"{2}\", or give it another name",
-               path, key, guard);
   }
 
   // There is one of that name on this node, whoever uses it, and it does one thing when its owner
@@ -243,7 +179,7 @@ private:
   }
 
   template <class Policy>
-  static const part_choice<Policy>& part_of(const guard_settings& guard) {
+  static const bulwark::part_choice<Policy>& part_of(const hosted_guard_settings& guard) {
     if constexpr (std::is_same_v<Policy, bulwark::bulkhead_policy>)
       return guard.bulkhead;
     else
@@ -253,9 +189,9 @@ private:
 
 } // namespace
 
-void check_configuration(reading& result, const target_table& targets,
-                         const std::map<std::string, std::string>& written_values) {
-  checks{result, targets, written_values}.all();
+void check_configuration(configuration& told, const target_table& targets,
+                         bulwark::setting_notes& notes) {
+  checks{told, targets, notes}.all();
 }
 
 } // namespace bulwarkd

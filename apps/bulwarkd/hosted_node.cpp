@@ -105,12 +105,12 @@ void hosted_node::watch(const caf::actor& circuit_breaker) {
                circuit_breaker);
 }
 
-bulwark::timespan hosted_node::web_patience(const guard_settings& settings) {
+bulwark::timespan hosted_node::web_patience(const hosted_guard_settings& settings) {
   return settings.attempt_timeout.value_or(settings.deadline.value_or(std::chrono::minutes{1}));
 }
 
 // Invalid where the guard has none, or one of its own.
-caf::actor hosted_node::circuit_breaker_of(const guard_settings& settings) {
+caf::actor hosted_node::circuit_breaker_of(const hosted_guard_settings& settings) {
   const auto& choice = settings.circuit_breaker;
   if (const auto address = remote_part(choice)) {
     const auto when_lost = settings.on_owner_lost.value_or(bulwark::owner_lost::local);
@@ -124,7 +124,7 @@ caf::actor hosted_node::circuit_breaker_of(const guard_settings& settings) {
 }
 
 // Invalid where the guard has none, or one of its own.
-caf::actor hosted_node::bulkhead_of(const guard_settings& settings) {
+caf::actor hosted_node::bulkhead_of(const hosted_guard_settings& settings) {
   if (const auto address = remote_part(settings.bulkhead))
     return peer(*address).bulkhead(address->name,
                                    settings.on_owner_lost.value_or(bulwark::owner_lost::local));
@@ -133,7 +133,7 @@ caf::actor hosted_node::bulkhead_of(const guard_settings& settings) {
   return {};
 }
 
-bulwark::guard_policy hosted_node::policy_of(const guard_settings& settings) {
+bulwark::guard_policy hosted_node::policy_of(const hosted_guard_settings& settings) {
   auto policy = own_policy(settings);
   if (auto part = circuit_breaker_of(settings))
     policy.breaker = std::move(part);
@@ -143,7 +143,7 @@ bulwark::guard_policy hosted_node::policy_of(const guard_settings& settings) {
 }
 
 // Invalid where it is another node's.
-caf::actor hosted_node::make_target(const guard_settings& settings) {
+caf::actor hosted_node::make_target(const hosted_guard_settings& settings) {
   if (const auto local = targets_.find(settings.target); local != targets_.end())
     return local->second(node_.system());
   if (!is_web(settings.target))
@@ -153,7 +153,7 @@ caf::actor hosted_node::make_target(const guard_settings& settings) {
   return spawn_web(node_.system(), settings.target, sockets, web_patience(settings));
 }
 
-void hosted_node::make_guard(const std::string& name, const guard_settings& settings) {
+void hosted_node::make_guard(const std::string& name, const hosted_guard_settings& settings) {
   const auto policy = policy_of(settings);
   hosted_guard made{.guard = {}, .target = make_target(settings)};
   if (made.target) {

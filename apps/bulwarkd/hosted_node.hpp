@@ -67,14 +67,14 @@ private:
   void make_parts(const configuration& told);
   void watch(const caf::actor& circuit_breaker);
   void change_parts(const configuration& next);
-  [[nodiscard]] bulwark::guard_policy policy_of(const guard_settings& settings);
-  caf::actor circuit_breaker_of(const guard_settings& settings);
-  caf::actor bulkhead_of(const guard_settings& settings);
-  [[nodiscard]] static bulwark::timespan web_patience(const guard_settings& settings);
-  [[nodiscard]] caf::actor make_target(const guard_settings& settings);
-  void make_guard(const std::string& name, const guard_settings& settings);
+  [[nodiscard]] bulwark::guard_policy policy_of(const hosted_guard_settings& settings);
+  caf::actor circuit_breaker_of(const hosted_guard_settings& settings);
+  caf::actor bulkhead_of(const hosted_guard_settings& settings);
+  [[nodiscard]] static bulwark::timespan web_patience(const hosted_guard_settings& settings);
+  [[nodiscard]] caf::actor make_target(const hosted_guard_settings& settings);
+  void make_guard(const std::string& name, const hosted_guard_settings& settings);
   [[nodiscard]] mistakes make_new(const configuration& next);
-  void change_guard(const std::string& name, const guard_settings& settings);
+  void change_guard(const std::string& name, const hosted_guard_settings& settings);
   void open_port();
 };
 

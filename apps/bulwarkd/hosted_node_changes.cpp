@@ -55,7 +55,7 @@ private:
   void check_part(const std::string& name, const std::string& group,
                   const std::map<std::string, Part>& parts) {
     const auto& mine = [&]() -> const auto& {
-      if constexpr (std::is_same_v<Part, bulkhead_settings>)
+      if constexpr (std::is_same_v<Part, bulwark::bulkhead_settings>)
         return now_.bulkheads.at(name);
       else
         return now_.circuit_breakers.at(name);
@@ -83,12 +83,13 @@ private:
     return result;
   }
 
-  void check_guard(const std::string& path, const guard_settings& now, const guard_settings& next) {
+  void check_guard(const std::string& path, const hosted_guard_settings& now,
+                   const hosted_guard_settings& next) {
     if (now.target != next.target)
       complain(path + ".target", now.target, next.target);
     check_choice(path + ".circuit-breaker", now.circuit_breaker, next.circuit_breaker);
     check_choice(path + ".bulkhead", now.bulkhead, next.bulkhead);
-    const auto lost = [](const guard_settings& x) {
+    const auto lost = [](const hosted_guard_settings& x) {
       return to_string(x.on_owner_lost.value_or(bulwark::owner_lost::local));
     };
     if (lost(now) != lost(next))
@@ -100,9 +101,9 @@ private:
 
   // Its own may have any policy; it can't become another one.
   template <class Policy>
-  void check_choice(const std::string& path, const part_choice<Policy>& now,
-                    const part_choice<Policy>& next) {
-    const auto text = [](const part_choice<Policy>& x) {
+  void check_choice(const std::string& path, const bulwark::part_choice<Policy>& now,
+                    const bulwark::part_choice<Policy>& next) {
+    const auto text = [](const bulwark::part_choice<Policy>& x) {
       const auto* name = std::get_if<std::string>(&x);
       return std::holds_alternative<Policy>(x) ? std::string{"one of its own"}
              : name != nullptr                 ? *name
@@ -165,7 +166,7 @@ mistakes hosted_node::make_new(const configuration& next) {
   return {};
 }
 
-void hosted_node::change_guard(const std::string& name, const guard_settings& settings) {
+void hosted_node::change_guard(const std::string& name, const hosted_guard_settings& settings) {
   try {
     node_.change_policy(name, policy_of(settings));
   } catch (const std::exception& error) { // it has ended in this moment: the next reload makes it

@@ -36,7 +36,7 @@ private:
   template <class T>
   static std::string choices_text(const std::string& chosen) {
     std::string result = chosen;
-    for (const auto& each : choices<T>)
+    for (const auto& each : bulwark::choices<T>)
       if (each.name != chosen)
         result += fmt::format("{}{}", result.empty() ? "" : ", ", each.name);
     return result;
@@ -45,7 +45,7 @@ private:
   // One value: its default, and what else it may be where that is said by words.
   template <class T>
   void describe(const std::string& path, const T& value, std::string_view meaning) {
-    if constexpr (has_choices<T>) {
+    if constexpr (bulwark::has_choices<T>) {
       row(path, choices_text<T>(group_writer::write(value).template get<std::string>()), meaning);
     } else if constexpr (requires { for_each_key(*this, const_cast<T&>(value)); }) {
       row(path, "", meaning);
@@ -67,7 +67,7 @@ private:
 
   template <class T>
   void describe(const std::string& path, const std::optional<T>&, std::string_view meaning) {
-    if constexpr (has_choices<T>)
+    if constexpr (bulwark::has_choices<T>)
       row(path, choices_text<T>(""), meaning);
     else
       row(path, std::is_same_v<T, bulwark::timespan> ? "none" : "off", meaning);
@@ -76,7 +76,8 @@ private:
   }
 
   template <class Policy>
-  void describe(const std::string& path, const part_choice<Policy>&, std::string_view meaning) {
+  void describe(const std::string& path, const bulwark::part_choice<Policy>&,
+                std::string_view meaning) {
     row(path, "off", meaning);
     group<Policy>(path, rows_);
   }

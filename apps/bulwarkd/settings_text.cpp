@@ -64,7 +64,7 @@ json to_json(const configuration& told) {
   return group_writer::group(told);
 }
 
-json to_json(const guard_settings& guard) {
+json to_json(const hosted_guard_settings& guard) {
   return group_writer::group(guard);
 }
 

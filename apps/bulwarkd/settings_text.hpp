@@ -15,7 +15,7 @@ namespace bulwarkd {
 /// Every key with its value in force, as groups: durations as in a file ("250ms"), what is off is
 /// left out.
 [[nodiscard]] nlohmann::json to_json(const configuration& told);
-[[nodiscard]] nlohmann::json to_json(const guard_settings& guard);
+[[nodiscard]] nlohmann::json to_json(const hosted_guard_settings& guard);
 
 /// Whether a text is what CAF reads as a duration: "250ms".
 [[nodiscard]] bool is_duration(const std::string& text);

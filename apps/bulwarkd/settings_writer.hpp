@@ -1,7 +1,8 @@
 #pragma once
 
-#include "bulwarkd/choices.hpp"
 #include "bulwarkd/keys.hpp"
+
+#include "bulwark/setting_choices.hpp"
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -57,8 +58,8 @@ public:
         std::is_arithmetic_v<
             T> || std::is_same_v<T, std::string> || std::is_same_v<T, std::vector<std::string>>)
       return value;
-    else if constexpr (has_choices<T>)
-      return std::find_if(choices<T>.begin(), choices<T>.end(),
+    else if constexpr (bulwark::has_choices<T>)
+      return std::find_if(bulwark::choices<T>.begin(), bulwark::choices<T>.end(),
                           [&](const auto& each) { return each.value == value; })
           ->name;
     else
@@ -69,7 +70,7 @@ public:
 
   template <bulwark::error_predicate::kind Default>
   static nlohmann::json write(const bulwark::predicate_with_default<Default>& value) {
-    for (const auto& each : choices<bulwark::error_predicate::kind>)
+    for (const auto& each : bulwark::choices<bulwark::error_predicate::kind>)
       if (value == bulwark::error_predicate{each.value})
         return each.name;
     return nullptr; // a function of the program's own
@@ -81,7 +82,7 @@ public:
   }
 
   template <class Policy>
-  static nlohmann::json write(const part_choice<Policy>& value) {
+  static nlohmann::json write(const bulwark::part_choice<Policy>& value) {
     if (const auto* own = std::get_if<Policy>(&value))
       return write(*own);
     const auto* name = std::get_if<std::string>(&value);

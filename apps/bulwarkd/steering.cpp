@@ -26,7 +26,7 @@ void merge(caf::settings& into, const caf::settings& from) {
 
 // The name of a part as the registry lists it; "": the guard has none.
 template <class Policy>
-std::string name_of(const std::string& guard, const part_choice<Policy>& part) {
+std::string name_of(const std::string& guard, const bulwark::part_choice<Policy>& part) {
   if (const auto address = remote_part(part))
     return part_name(*address);
   const auto* name = std::get_if<std::string>(&part);
