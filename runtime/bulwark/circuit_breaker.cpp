@@ -18,13 +18,13 @@ bool is_by_hand(transition_cause why) noexcept {
          || why == transition_cause::metrics_only || why == transition_cause::reset;
 }
 
-// Keeps what a window remembers as long as it is the same size.
-template <class Log, class Window, class Same>
-void change_window(std::optional<Log>& log, const std::optional<Window>& to, Same same) {
+// Keeps what a window remembers as far as it fits into the next.
+template <class Log, class Window, class... Now>
+void change_window(std::optional<Log>& log, const std::optional<Window>& to, Now... now) {
   if (!to)
     log.reset();
-  else if (log && same(log->window(), *to))
-    log->change(*to);
+  else if (log)
+    log->change(*to, now...);
   else
     log.emplace(*to);
 }
@@ -278,11 +278,8 @@ void circuit_breaker::stop_following(transition_cause why, instant now) {
 
 void circuit_breaker::change_policy(const circuit_breaker_limits& policy, instant now) {
   policy_ = policy;
-  change_window(by_count_, policy.count_window,
-                [](const auto& a, const auto& b) { return a.size == b.size; });
-  change_window(by_time_, policy.time_window, [](const auto& a, const auto& b) {
-    return a.span == b.span && a.buckets == b.buckets;
-  });
+  change_window(by_count_, policy.count_window);
+  change_window(by_time_, policy.time_window, now);
   if (open_length_ != timespan{0})
     open_length_ = length_of_open();
   ramping_ = ramping_ && policy_.ramp_for && now < ramp().end();

@@ -4,15 +4,20 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 
 namespace bulwark {
 
 namespace {
 
-void add(outcome_counts& to, seen_outcome what, std::uint64_t times) noexcept {
-  to.calls += times;
-  to.failed += what.failed ? times : 0;
-  to.slow += what.slow ? times : 0;
+outcome_counts counts_of(seen_outcome what, std::uint64_t times) noexcept {
+  return {.calls = times, .failed = what.failed ? times : 0, .slow = what.slow ? times : 0};
+}
+
+void add_to(outcome_counts& sum, const outcome_counts& more) noexcept {
+  sum.calls += more.calls;
+  sum.failed += more.failed;
+  sum.slow += more.slow;
 }
 
 void check_ratios(policy_mistakes& mistakes, std::string_view field, double failure_ratio,
@@ -71,8 +76,20 @@ void count_window_log::record(seen_outcome what, std::uint32_t times) noexcept {
       counts_.slow -= place.slow ? 1 : 0;
     }
     place = what;
-    add(counts_, what, 1);
+    add_to(counts_, counts_of(what, 1));
   }
+}
+
+void count_window_log::change(const count_window& window) {
+  if (window.size == window_.size) {
+    window_ = window;
+    return;
+  }
+  count_window_log next{window};
+  const auto size = ring_.size();
+  for (auto i = size - counts_.calls; i < size; ++i) // the oldest first: the last ones stay
+    next.record(ring_[(next_ + i) % size]);
+  *this = std::move(next);
 }
 
 void count_window_log::clear() noexcept {
@@ -91,11 +108,29 @@ time_window_log::time_window_log(const time_window& window)
 
 void time_window_log::record(seen_outcome what, instant at, std::uint32_t times) noexcept {
   on_time(at);
+  add(counts_of(what, times), at);
+}
+
+/// Requires: the window has been told of a time.
+void time_window_log::add(const outcome_counts& counts, instant at) noexcept {
   const auto number = number_of(at);
   if (*newest_ - number >= std::int64_t{window_.buckets})
     return; // told too late
-  add(bucket(number), what, times);
-  add(total_, what, times);
+  add_to(bucket(number), counts);
+  add_to(total_, counts);
+}
+
+void time_window_log::change(const time_window& window, instant now) {
+  if (window.span == window_.span && window.buckets == window_.buckets) {
+    window_ = window;
+    return;
+  }
+  on_time(now);
+  time_window_log next{window};
+  next.on_time(now);
+  for (auto number = *newest_ - std::int64_t{window_.buckets} + 1; number <= *newest_; ++number)
+    next.add(bucket(number), instant{number * window_.bucket()});
+  *this = std::move(next);
 }
 
 void time_window_log::on_time(instant now) noexcept {

@@ -98,8 +98,9 @@ public:
   /// `times` outcomes of the same kind, one after the other.
   void record(seen_outcome what, std::uint32_t times = 1) noexcept;
   void clear() noexcept;
-  /// Takes other ratios. Requires: the same size.
-  void change(const count_window& window) noexcept { window_ = window; }
+  /// Becomes another one that remembers of the last outcomes as many as fit. Requires: `window` has
+  /// no mistakes.
+  void change(const count_window& window);
   [[nodiscard]] const outcome_counts& counts() const noexcept { return counts_; }
   [[nodiscard]] window_verdict verdict() const noexcept;
   [[nodiscard]] const count_window& window() const noexcept { return window_; }
@@ -122,8 +123,9 @@ public:
   /// Forgets what is too old by now.
   void on_time(instant now) noexcept;
   void clear() noexcept;
-  /// Takes other ratios. Requires: the same span and buckets.
-  void change(const time_window& window) noexcept { window_ = window; }
+  /// Becomes another one that remembers what is in its span by now. Where its buckets have another
+  /// length, what fell into an old one counts as of its beginning. Requires: `window` has no mistakes.
+  void change(const time_window& window, instant now);
   /// As of the latest time that it was told.
   [[nodiscard]] const outcome_counts& counts() const noexcept { return total_; }
   [[nodiscard]] window_verdict verdict() const noexcept;
@@ -137,6 +139,7 @@ private:
 
   [[nodiscard]] std::int64_t number_of(instant at) const noexcept;
   [[nodiscard]] outcome_counts& bucket(std::int64_t number) noexcept;
+  void add(const outcome_counts& counts, instant at) noexcept;
 };
 
 } // namespace bulwark

@@ -31,6 +31,8 @@ struct fact {
   std::uint64_t probe = 0; // 0: not a probe's
   instant when = {};       // of let_through: until when its place is held
   bool slow = false;
+  // Since the window of time was changed: the beginning of its bucket then, or long ago.
+  std::optional<instant> counts_at = {};
 };
 
 // All that happened in one generation, and counted.
@@ -107,7 +109,8 @@ inline outcome_counts remembered(const chapter& now, const time_window& window, 
   };
   auto all = outcomes(now, now.by_time_from);
   std::erase_if(all, [&](const fact& each) {
-    return bucket(each.when) + std::int64_t{window.buckets} <= bucket(when);
+    return bucket(each.counts_at.value_or(each.when)) + std::int64_t{window.buckets}
+           <= bucket(when);
   });
   return summed(all);
 }
@@ -351,14 +354,34 @@ struct model {
       turn_page(circuit_state::half_open, transition_cause::owner_lost, when);
   }
 
+  void forget_all_but(std::size_t last) {
+    while (outcomes(now(), now().by_count_from).size() > last)
+      ++now().by_count_from;
+  }
+
+  // What a window of time knows of an outcome is the bucket.
+  void put_into_buckets(const time_window& window, instant when) {
+    const auto width = window.span / window.buckets;
+    looked = when;
+    for (auto& each : now().facts) {
+      const auto bucket = each.counts_at.value_or(each.when).time_since_epoch() / width;
+      const auto is_gone =
+          bucket + std::int64_t{window.buckets} <= when.time_since_epoch() / width;
+      each.counts_at = instant{is_gone ? timespan::min() / 2 : bucket * width};
+    }
+  }
+
   void change(const circuit_breaker_limits& next, instant when) {
     const auto old = std::exchange(policy, next);
-    if (!(old.count_window && next.count_window
-          && old.count_window->size == next.count_window->size))
+    if (!old.count_window || !next.count_window)
       now().by_count_from = now().facts.size();
-    if (!(old.time_window && next.time_window && old.time_window->span == next.time_window->span
-          && old.time_window->buckets == next.time_window->buckets))
+    else if (old.count_window->size != next.count_window->size)
+      forget_all_but(std::min(old.count_window->size, next.count_window->size));
+    if (!old.time_window || !next.time_window)
       now().by_time_from = now().facts.size();
+    else if (old.time_window->span != next.time_window->span
+             || old.time_window->buckets != next.time_window->buckets)
+      put_into_buckets(*old.time_window, when);
     if (length > 0s) {
       length = longest_open();
       length_is_new = policy.open_jitter > 0.0 && target_said == 0s;

@@ -113,7 +113,7 @@ TEST_CASE(
   CHECK(f.is(circuit_state::closed));
 }
 
-TEST_CASE("a changed policy keeps what a window of the same size has seen [C32]",
+TEST_CASE("a changed policy keeps what a window has seen as far as it fits [C32]",
           "[circuit_breaker]") {
   circuit_breaker_limits policy{.failure_threshold = 0,
                                 .count_window = count_window{.size = 10, .minimum_calls = 10}};
@@ -124,9 +124,40 @@ TEST_CASE("a changed policy keeps what a window of the same size has seen [C32]"
   CHECK(f.breaker.window().calls == 5);
   f.fail();
   CHECK(f.is(circuit_state::open));
-  policy.count_window->size = 20;
+  policy.count_window->size = 20; // all of it
   f.breaker.reset(f.now);
   f.fail(3);
   f.breaker.change_policy(policy, f.now);
-  CHECK(f.breaker.window().calls == 0);
+  CHECK(f.breaker.window() == outcome_counts{.calls = 3, .failed = 3});
+  f.succeed();
+  policy.count_window->size = 2; // the last ones
+  policy.count_window->minimum_calls = 2;
+  f.breaker.change_policy(policy, f.now);
+  CHECK(f.breaker.window() == outcome_counts{.calls = 2, .failed = 1});
+}
+
+TEST_CASE("a window of time that is changed keeps what is within its new span [C32]",
+          "[circuit_breaker]") {
+  circuit_breaker_limits policy{.failure_threshold = 0,
+                                .time_window =
+                                    time_window{.span = 10s, .buckets = 10, .minimum_calls = 100}};
+  ruled_breaker f{policy};
+  f.fail(3);
+  f.pass(6s);
+  f.fail(2);
+  policy.time_window->span = 60s;
+  policy.time_window->buckets = 60;
+  f.breaker.change_policy(policy, f.now);
+  CHECK(f.breaker.window().calls == 5);
+  policy.time_window->span = 5s;
+  policy.time_window->buckets = 5;
+  f.breaker.change_policy(policy, f.now);
+  CHECK(f.breaker.window().calls == 2);
+  policy.time_window->span = 10s; // with longer buckets: as of the beginning of the old one
+  policy.time_window->buckets = 2;
+  f.breaker.change_policy(policy, f.now);
+  CHECK(f.breaker.window().calls == 2);
+  f.pass(10s);
+  f.succeed();
+  CHECK(f.breaker.window().calls == 1);
 }
