@@ -7,6 +7,7 @@
 #include <stdexcept>
 #include <string>
 #include <utility>
+#include <vector>
 
 namespace bulwark {
 
@@ -54,9 +55,31 @@ class bulkhead_error : public resilience_error {
   using resilience_error::resilience_error;
 };
 
-/// A policy out of range (errc::invalid_policy), or a name that is in use (errc::duplicate_name).
+/// A policy out of range (errc::invalid_policy), a name that is in use (errc::duplicate_name), or one
+/// that nothing has (errc::unknown_name).
 class policy_error : public resilience_error {
   using resilience_error::resilience_error;
+};
+
+/// Settings that can't be used (errc::invalid_policy): nothing of them is in force.
+class settings_error : public policy_error {
+public:
+  explicit settings_error(std::vector<std::string> mistakes)
+      : policy_error(errc::invalid_policy, {.last_error = joined(mistakes)}),
+        mistakes_(std::move(mistakes)) {}
+
+  /// All there are, a sentence each: key, value, what is permitted.
+  [[nodiscard]] const std::vector<std::string>& mistakes() const noexcept { return mistakes_; }
+
+private:
+  std::vector<std::string> mistakes_;
+
+  static std::string joined(const std::vector<std::string>& mistakes) {
+    std::string result;
+    for (const auto& each : mistakes)
+      result += (result.empty() ? "" : "; ") + each;
+    return result;
+  }
 };
 
 } // namespace bulwark

@@ -3,6 +3,7 @@
 #include "bulwark/bulkhead_registry_actor.hpp"
 #include "bulwark/cluster_statistics_actor.hpp"
 #include "bulwark/front_door_actor.hpp"
+#include "bulwark/loaded_settings.hpp"
 #include "bulwark/registry_actor.hpp"
 #include "bulwark/timeout_manager_actor.hpp"
 
@@ -29,7 +30,8 @@ node::node(caf::actor_system& system, std::string name)
       directory_(std::make_shared<part_directory>(system, timeout_manager_, registry_)),
       bulkhead_registry_(system.spawn<bulkhead_registry_actor>(directory_)),
       cluster_(system.spawn<cluster_statistics_actor>(registry_)),
-      front_door_(system.spawn<front_door_actor>(directory_, registry_, cluster_)) {
+      front_door_(system.spawn<front_door_actor>(directory_, registry_, cluster_)),
+      settings_(std::make_unique<loaded_settings>(*this)) {
   const auto announce = [this](std::string part_name, part_kind kind, const caf::actor& part) {
     compat::tell(caf::actor_cast<caf::strong_actor_ptr>(registry_), attach_atom_v,
                  part_info{.name = std::move(part_name),
@@ -39,6 +41,26 @@ node::node(caf::actor_system& system, std::string name)
   announce("timeout_manager", part_kind::timeout_manager, timeout_manager_);
   announce("registry", part_kind::registry, registry_);
   announce("bulkhead_registry", part_kind::bulkhead_registry, bulkhead_registry_);
+}
+
+void node::load(const caf::settings& settings) {
+  settings_->load(settings);
+}
+
+guard_policy node::policy_of_settings(const std::string& guard) const {
+  return settings_->policy(guard);
+}
+
+caf::actor node::circuit_breaker(const std::string& name) {
+  const auto still = directory_->hold();
+  auto found = settings_->parts().circuit_breaker(name);
+  return found ? found : circuit_breaker(name, {});
+}
+
+caf::actor node::bulkhead(const std::string& name) {
+  const auto still = directory_->hold();
+  auto found = settings_->parts().bulkhead(name);
+  return found ? found : bulkhead(name, {});
 }
 
 caf::actor node::shared_bulkhead(const std::string& name, const bulkhead_policy& policy,

@@ -15,6 +15,8 @@
 
 namespace bulwark {
 
+class loaded_settings;
+
 /// The resilience runtime of one actor system: its registry, its timeout manager, its guards and
 /// parts.
 ///
@@ -23,8 +25,8 @@ namespace bulwark {
 ///
 /// Ends all of them, in order, when it is destroyed. Do that outside of actors: it waits.
 ///
-/// Thread safety: guard(), circuit_breaker() and bulkhead() may be called from any thread, and from
-/// actors.
+/// Thread safety: guard(), load(), circuit_breaker() and bulkhead() may be called from any thread,
+/// and from actors.
 class node {
 public:
   /// `name`: how it is called in statistics of several nodes; other nodes know one without a name
@@ -44,49 +46,42 @@ public:
   /// memory left"): it cost nothing, and the guard goes on. A target that drops its
   /// promise of a reply counts as lost.
   ///
+  /// `target` is a handle; or a function that returns one, which makes the target, at once, and
+  /// again whenever it has ended, by policy.restart; or a std::vector of handles or of such functions,
+  /// that can all do the same: each attempt goes to one of them, the next to another. What the guard
+  /// has made ends with it. Such functions are called in the guard's thread: short, and without
+  /// waiting; where one throws, that counts as an end.
+  ///
   /// Throws policy_error: errc::invalid_policy where a field is out of range (the text names each),
-  /// errc::duplicate_name where a guard of that name is alive, or where the name is a part's with
-  /// another policy.
-  template <class Handle>
-  requires(requires { typename Handle::signatures; }) [[nodiscard]] Handle
-      guard(const std::string& name, const Handle& target, const guard_policy& policy) {
-    return caf::actor_cast<Handle>(
-        directory_->guard(name, caf::actor_cast<caf::strong_actor_ptr>(target), policy));
+  /// errc::duplicate_name where a guard of that name is alive, where the name is a part's with
+  /// another policy, or where settings that were loaded have a block for it; and where there is no
+  /// target.
+  template <class Target>
+  [[nodiscard]] auto guard(const std::string& name, Target target, const guard_policy& policy) {
+    return make_guard(name, std::move(target), policy, false);
   }
 
-  /// A guard of several targets that can do the same: each attempt goes to one of them, the next
-  /// to another. Throws as guard() does, and where there is no target.
-  template <class Handle>
-  requires(requires { typename Handle::signatures; }) [[nodiscard]] Handle
-      guard(const std::string& name, const std::vector<Handle>& targets,
-            const guard_policy& policy) {
-    std::vector<caf::strong_actor_ptr> all;
-    for (const auto& each : targets)
-      all.push_back(caf::actor_cast<caf::strong_actor_ptr>(each));
-    return caf::actor_cast<Handle>(directory_->guard(name, std::move(all), {}, policy));
+  /// The same with the policy of the guard's block in the settings that were loaded: see load().
+  /// Throws policy_error, errc::unknown_name, where they have none.
+  template <class Target>
+  [[nodiscard]] auto guard(const std::string& name, Target target) {
+    const auto still = directory_->hold(); // nothing is loaded before the guard is there
+    return make_guard(name, std::move(target), policy_of_settings(name), true);
   }
 
-  /// A guard that makes its target by `make()`, which returns a handle: at once, and again whenever
-  /// it has ended, by policy.restart. It ends with its guard. `make` is called in the guard's
-  /// thread: short, and without waiting; where it throws, that counts as an end.
-  template <class Make>
-  requires(std::is_invocable_v<Make&>)
-      [[nodiscard]] auto guard(const std::string& name, Make make, const guard_policy& policy) {
-    return guard(name, std::vector<Make>{std::move(make)}, policy);
-  }
-
-  /// The same with several targets.
-  template <class Make>
-  requires(std::is_invocable_v<Make&>)
-      [[nodiscard]] auto guard(const std::string& name, std::vector<Make> makes,
-                               const guard_policy& policy) {
-    std::vector<target_set::factory> all;
-    for (auto& each : makes)
-      all.emplace_back(
-          [make = std::move(each)] { return caf::actor_cast<caf::strong_actor_ptr>(make()); });
-    return caf::actor_cast<std::invoke_result_t<Make&>>(
-        directory_->guard(name, {}, std::move(all), policy));
-  }
+  /// Takes guards and parts from settings in CAF's syntax: those of the actor system,
+  /// `caf::content(system.config())`, or of a file, `caf::actor_system_config::parse_config_file`.
+  /// The group `bulwark` has `circuit-breakers` and `bulkheads`, which are made at once, and `guards`,
+  /// whose blocks are the policies of guards that are made by name and target alone; docs/settings.md
+  /// has all keys.
+  ///
+  /// Loaded again, settings change the policies of parts and of guards that are at work, as
+  /// change_policy() does; what they say as before is left alone. A named part and the block of a
+  /// living guard must stay, and a guard keeps the parts that it was made with.
+  ///
+  /// Throws settings_error, which names every mistake with key, value and what is permitted; then
+  /// nothing is changed. Throws resilience_error, errc::shutting_down, where the node has ended.
+  void load(const caf::settings& settings);
 
   /// Gives the guard of that name another policy while it is at work: for calls and attempts that
   /// begin after it; those in progress keep their deadlines, and no call is lost. What is known
@@ -105,14 +100,18 @@ public:
 
   /// The circuit breaker of that name, for the policy of guards and for its own messages. The same
   /// name again gives the same part. Throws policy_error as guard() does.
-  caf::actor circuit_breaker(const std::string& name, const circuit_breaker_policy& policy = {}) {
+  caf::actor circuit_breaker(const std::string& name, const circuit_breaker_policy& policy) {
     return directory_->circuit_breaker(name, policy, true);
   }
 
+  /// That of the settings that were loaded; where they have none of that name, one with defaults.
+  caf::actor circuit_breaker(const std::string& name);
+
   /// The bulkhead of that name; the same.
-  caf::actor bulkhead(const std::string& name, const bulkhead_policy& policy = {}) {
+  caf::actor bulkhead(const std::string& name, const bulkhead_policy& policy) {
     return directory_->bulkhead(name, policy, true);
   }
+  caf::actor bulkhead(const std::string& name);
 
   /// A bulkhead of this node that guards of other nodes use too: its limit holds for all of them
   /// together, its queue is one. The result stands for it on this node, for the policy of guards;
@@ -147,7 +146,7 @@ public:
   /// parts, then the node's own actors. Waits for functions that bulkheads run; as long as they run
   /// their callers' timeouts hold. A second call only waits for the first.
   ///
-  /// After it nothing is made any more: guard(), circuit_breaker() and bulkhead() throw
+  /// After it nothing is made any more: guard(), load(), circuit_breaker() and bulkhead() throw
   /// resilience_error, errc::shutting_down.
   void shut_down();
 
@@ -167,9 +166,49 @@ private:
   caf::actor bulkhead_registry_;
   caf::actor cluster_;
   caf::actor front_door_;
+  std::unique_ptr<loaded_settings> settings_;
   std::once_flag ended_;
 
   void end();
+  [[nodiscard]] guard_policy policy_of_settings(const std::string& guard) const;
+
+  template <class Handle>
+  requires(requires { typename Handle::signatures; }) [[nodiscard]] Handle
+      make_guard(const std::string& name, const Handle& target, const guard_policy& policy,
+                 bool of_settings) {
+    return caf::actor_cast<Handle>(directory_->guard(
+        name, caf::actor_cast<caf::strong_actor_ptr>(target), policy, of_settings));
+  }
+
+  template <class Handle>
+  requires(requires { typename Handle::signatures; }) [[nodiscard]] Handle
+      make_guard(const std::string& name, const std::vector<Handle>& targets,
+                 const guard_policy& policy, bool of_settings) {
+    std::vector<caf::strong_actor_ptr> all;
+    for (const auto& each : targets)
+      all.push_back(caf::actor_cast<caf::strong_actor_ptr>(each));
+    return caf::actor_cast<Handle>(
+        directory_->guard(name, std::move(all), {}, policy, of_settings));
+  }
+
+  template <class Make>
+  requires(std::is_invocable_v<Make&>)
+      [[nodiscard]] auto make_guard(const std::string& name, Make make, const guard_policy& policy,
+                                    bool of_settings) {
+    return make_guard(name, std::vector<Make>{std::move(make)}, policy, of_settings);
+  }
+
+  template <class Make>
+  requires(std::is_invocable_v<Make&>)
+      [[nodiscard]] auto make_guard(const std::string& name, std::vector<Make> makes,
+                                    const guard_policy& policy, bool of_settings) {
+    std::vector<target_set::factory> all;
+    for (auto& each : makes)
+      all.emplace_back(
+          [make = std::move(each)] { return caf::actor_cast<caf::strong_actor_ptr>(make()); });
+    return caf::actor_cast<std::invoke_result_t<Make&>>(
+        directory_->guard(name, {}, std::move(all), policy, of_settings));
+  }
 };
 
 /// Bounds one call, whoever is called: as self->request(target, …), but with the node's timeout

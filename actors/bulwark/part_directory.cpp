@@ -133,6 +133,26 @@ caf::actor part_directory::bulkhead(const std::string& name, const bulkhead_poli
       [this](const auto& n, const auto& p) { return spawn_bulkhead(n, p); });
 }
 
+std::optional<circuit_breaker_policy>
+part_directory::circuit_breaker_policy_of(const std::string& name) const {
+  std::lock_guard guard{mutex_};
+  auto i = circuit_breakers_.find(name);
+  const auto part = i == circuit_breakers_.end()
+                        ? caf::actor{}
+                        : caf::actor_cast<caf::actor>(lock(i->second.part));
+  return part ? std::optional{as<circuit_breaker_actor>(part)->policy()} : std::nullopt;
+}
+
+std::optional<bulkhead_policy> part_directory::bulkhead_policy_of(const std::string& name) const {
+  const auto part = find_bulkhead(name);
+  return part ? std::optional{as<bulkhead_actor>(part)->policy()} : std::nullopt;
+}
+
+void part_directory::reserve(std::set<std::string> guards) {
+  std::lock_guard guard{mutex_};
+  reserved_ = std::move(guards);
+}
+
 caf::actor part_directory::create_bulkhead(const std::string& name, const bulkhead_policy& policy) {
   std::lock_guard guard{mutex_};
   require_open(name);
@@ -282,18 +302,18 @@ void part_directory::announce(const std::string& name, part_kind kind,
 
 caf::strong_actor_ptr part_directory::guard(const std::string& name,
                                             const caf::strong_actor_ptr& target,
-                                            const guard_policy& policy) {
+                                            const guard_policy& policy, bool of_settings) {
   require_no_mistakes(name, find_mistakes(policy));
   if (!target)
     throw policy_error{errc::invalid_policy,
                        {.guard = name, .last_error = "the target is an invalid handle"}};
-  return spawn_guard({.name = name, .target = target}, policy);
+  return spawn_guard({.name = name, .target = target}, policy, of_settings);
 }
 
 caf::strong_actor_ptr part_directory::guard(const std::string& name,
                                             std::vector<caf::strong_actor_ptr> targets,
                                             std::vector<target_set::factory> factories,
-                                            const guard_policy& policy) {
+                                            const guard_policy& policy, bool of_settings) {
   require_no_mistakes(name, find_mistakes(policy));
   for (const auto& make : factories)
     targets.push_back(make());
@@ -309,7 +329,7 @@ caf::strong_actor_ptr part_directory::guard(const std::string& name,
                                                .replicas = policy.replicas,
                                                .restart = policy.restart},
                           std::hash<std::string>{}(name), now())},
-                     policy);
+                     policy, of_settings);
 }
 
 caf::strong_actor_ptr part_directory::remote_guard(const std::string& name,
@@ -322,18 +342,21 @@ caf::strong_actor_ptr part_directory::remote_guard(const std::string& name,
   return spawn_guard({.name = name,
                       .target = std::move(door),
                       .remote = std::make_unique<supervisor_actor::peer>(std::move(peer))},
-                     policy);
+                     policy, false);
 }
 
 /// `init` has a name and a target; the rest comes from the policy.
 caf::strong_actor_ptr part_directory::spawn_guard(supervisor_actor::settings init,
-                                                  const guard_policy& policy) {
+                                                  const guard_policy& policy, bool of_settings) {
   std::lock_guard lock_directory{mutex_};
   const auto name = init.name;
   require_open(name);
   forget_ended();
   if (auto i = guards_.find(name); i != guards_.end() && lock(i->second.part))
     refuse_name(part_kind::guard, name, "of that name is alive");
+  if (!of_settings && reserved_.contains(name))
+    refuse_name(part_kind::guard, name,
+                "of that name has its policy from the settings that were loaded");
   init.take(policy, shared_budget(policy, false), now());
   if (policy.reply_sharing)
     init.reply_sharing = std::make_unique<reply_sharing_policy>(*policy.reply_sharing);

@@ -14,6 +14,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -56,24 +57,38 @@ public:
 
   /// A bulkhead that is new. Throws policy_error where there is one of that name.
   caf::actor create_bulkhead(const std::string& name, const bulkhead_policy& policy);
+  /// That of the living part of that name, as it was said last; nullopt: there is none.
+  [[nodiscard]] std::optional<circuit_breaker_policy>
+  circuit_breaker_policy_of(const std::string& name) const;
+  [[nodiscard]] std::optional<bulkhead_policy> bulkhead_policy_of(const std::string& name) const;
   /// Invalid where there is none of that name.
   [[nodiscard]] caf::actor find_bulkhead(const std::string& name) const;
   [[nodiscard]] std::vector<caf::actor> bulkheads() const;
 
   /// A guard. Throws policy_error where the policy is out of range, names an actor that is no
-  /// breaker or bulkhead of this process, or where a guard of that name is alive.
+  /// breaker or bulkhead of this process, or where a guard of that name is alive, or the name is
+  /// reserved and the policy not of the settings.
   caf::strong_actor_ptr guard(const std::string& name, const caf::strong_actor_ptr& target,
-                              const guard_policy& policy);
+                              const guard_policy& policy, bool of_settings);
 
   /// The same for a guard of several targets, or of such that it makes.
   caf::strong_actor_ptr guard(const std::string& name, std::vector<caf::strong_actor_ptr> targets,
                               std::vector<target_set::factory> factories,
-                              const guard_policy& policy);
+                              const guard_policy& policy, bool of_settings);
 
   /// The same for a guard of another node. `door`: that node's front door, null while there is no
   /// connection.
   caf::strong_actor_ptr remote_guard(const std::string& name, supervisor_actor::peer peer,
                                      caf::strong_actor_ptr door, const guard_policy& policy);
+
+  /// From now on guards of these names have their policy from the node's settings: see
+  /// loaded_settings.
+  void reserve(std::set<std::string> guards);
+
+  /// As long as the result lives, other threads neither make nor change anything.
+  [[nodiscard]] std::unique_lock<std::recursive_mutex> hold() const {
+    return std::unique_lock{mutex_};
+  }
 
   /// See node::change_policy().
   void change_policy(const std::string& name, const guard_policy& policy);
@@ -107,6 +122,7 @@ private:
   entries bulkheads_;
   std::map<std::pair<part_kind, std::string>, entry> shared_; // that own what nodes share
   entries guards_;
+  std::set<std::string> reserved_; // names of guards
   std::map<std::string, std::weak_ptr<shared_retry_budget>> retry_budgets_;
   std::size_t sweep_at_ = 64; // names, of all kinds: see forget_ended()
   // Of bulkheads that have ended too, until their last function has returned: see spawn_bulkhead().
@@ -129,7 +145,8 @@ private:
                                    std::optional<part_owner> owner = {});
   caf::actor spawn_bulkhead(const std::string& name, const bulkhead_policy& policy,
                             std::optional<part_owner> owner = {});
-  caf::strong_actor_ptr spawn_guard(supervisor_actor::settings init, const guard_policy& policy);
+  caf::strong_actor_ptr spawn_guard(supervisor_actor::settings init, const guard_policy& policy,
+                                    bool of_settings);
   [[nodiscard]] std::shared_ptr<retry_allowance> shared_budget(const guard_policy& policy,
                                                                bool may_change);
   void add_breaker(supervisor_actor::settings& init, const guard_policy& policy);

@@ -1,5 +1,5 @@
-// A file for bulwarkd, in CAF's syntax, from its text to what is told: either a configuration that
-// can be used as it is, or complaints that name the key.
+// A file for bulwarkd, or for a program, in CAF's syntax, from its text to what is told: either a
+// configuration that can be used as it is, or complaints that name the key.
 #include "bulwarkd/configuration.hpp"
 
 #include "fuzz/bytes.hpp"
@@ -56,4 +56,9 @@ BULWARK_FUZZ(input) {
     MUST(each.rfind("bulwark", 0) == 0);
   if (wrong.empty())
     check_usable(told, targets);
+  const auto [of_program, wrong_of_program] = read_node_settings(*settings);
+  for (const auto& each : wrong_of_program)
+    MUST(each.rfind("bulwark", 0) == 0);
+  for (const auto& [name, guard] : of_program.guards)
+    MUST(!wrong_of_program.empty() || find_mistakes(own_policy(guard)).empty());
 }
