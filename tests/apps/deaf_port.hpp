@@ -51,7 +51,7 @@ private:
   // Whether one more connection was taken, or is about to be.
   bool is_taken() {
     pollfd ready{.fd = open_socket(), .events = POLLOUT, .revents = 0};
-    ::connect(ready.fd, as_any(), sizeof(address_));
+    [[maybe_unused]] const auto begun = ::connect(ready.fd, as_any(), sizeof(address_));
     return ::poll(&ready, 1, 300) == 1;
   }
 };

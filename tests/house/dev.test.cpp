@@ -29,12 +29,16 @@ struct small_project : temporary_folder {
     for (const auto* each : {"cmake", "runtime", "actors", "apps", "tests", "docs", "bin"})
       fs::create_directory(file(each));
     for (const auto* each : {"CMakeLists.txt", "CMakePresets.json", "configured"})
-      file(each, "");
+      write(each, "");
     for (const auto* each :
          {"bash", "cat", "dirname", "find", "mkdir", "nproc", "rm", "sed", "sort"})
       fs::create_symlink(fs::path{"/usr/bin"} / each, file("bin/" + std::string{each}));
     for (const auto* each : {"bin/cmake", "bin/node", "bin/npm"})
       fs::permissions(file(each, cmake), fs::perms::owner_all);
+  }
+
+  void write(const std::string& name, const std::string& content) const {
+    std::ofstream{file(name)} << content;
   }
 
   [[nodiscard]] std::string built() const {
@@ -53,14 +57,14 @@ constexpr auto complaint = "dev: bulwarkd is built without its dashboard: there 
 
 TEST_CASE("dev says each time that there is no dashboard until there is one [W52]", "[house]") {
   const small_project project;
-  project.file("why", "there is no npm");
+  project.write("why", "there is no npm");
   for (auto times = 1; times <= 2; ++times) {
     const auto output = project.built();
     INFO(output);
     CHECK(output.find(complaint) != output.npos);
     CHECK(project.times_configured() == times);
   }
-  project.file("why", "");
+  project.write("why", "");
   for (auto times = 0; times < 2; ++times) {
     CHECK(project.built().find("dashboard") == std::string::npos);
     CHECK(project.times_configured() == 3);
@@ -69,13 +73,13 @@ TEST_CASE("dev says each time that there is no dashboard until there is one [W52
 
 TEST_CASE("dev configures again what failed [W52]", "[house]") {
   const small_project project;
-  project.file("why", "");
-  project.built();
-  project.file("apps/new.cpp", "");
-  project.file("fails", "");
-  project.built();
+  project.write("why", "");
+  static_cast<void>(project.built());
+  project.write("apps/new.cpp", "");
+  project.write("fails", "");
+  static_cast<void>(project.built());
   fs::remove(project.file("apps/new.cpp"));
   fs::remove(project.file("fails"));
-  project.built();
+  static_cast<void>(project.built());
   CHECK(project.times_configured() == 3);
 }
