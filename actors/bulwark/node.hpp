@@ -14,7 +14,7 @@
 #include <utility>
 
 namespace bulwark {
-
+// Longer than 200 lines: what a program may ask of its node, each with what it promises.
 class loaded_settings;
 
 /// The resilience runtime of one actor system: its registry, its timeout manager, its guards and

@@ -30,7 +30,7 @@ caf::settings read_file(const char* deadline) {
         }
       }
     })"};
-  return caf::actor_system_config::parse_config(file).value_or(caf::settings{});
+  return caf::actor_system_config::parse_config(file).value();
 }
 
 } // namespace
