@@ -37,7 +37,8 @@ hosted_node::hosted_node(caf::actor_system& system, configuration told, const ta
       targets_(targets),
       node_(system, told_.name),
       transport_(told_.tls ? tls_transport(system) : caf::actor{}),
-      watcher_(system.spawn<caf::detached>(transition_watcher, std::move(on_transition))) {
+      watcher_(system.spawn<caf::detached>(transition_watcher, std::move(on_transition))),
+      parts_(node_) {
   for (const auto& each : told_.peers)
     peer(parse_remote(each).value());
   make_parts(told_);
@@ -77,27 +78,8 @@ bulwark::remote_node& hosted_node::peer(const remote_address& address) {
   return found->second;
 }
 
-// All that are named and aren't there, also where no guard uses them: they are listed.
 void hosted_node::make_parts(const configuration& told) {
-  for (const auto& [name, part] : told.circuit_breakers) {
-    if (circuit_breakers_.count(name) > 0)
-      continue;
-    const auto made = part.shared ? node_.shared_circuit_breaker(name, part.policy, *part.shared)
-                                  : node_.circuit_breaker(name, part.policy);
-    circuit_breakers_[name] = made;
-    told_.circuit_breakers[name] = part; // also where something later can't be made
-    if (part.shared)                     // the circuit of all nodes; `made` is this node's
-      watch(node_.directory()->find_shared(bulwark::part_kind::circuit_breaker, name));
-    watch(made);
-  }
-  for (const auto& [name, part] : told.bulkheads) {
-    if (bulkheads_.count(name) > 0)
-      continue;
-    bulkheads_[name] = part.shared ? node_.shared_bulkhead(name, part.policy,
-                                                           {.lease_time = part.shared->lease_time})
-                                   : node_.bulkhead(name, part.policy);
-    told_.bulkheads[name] = part;
-  }
+  parts_.make(told, [this](const caf::actor& circuit_breaker) { watch(circuit_breaker); });
 }
 
 void hosted_node::watch(const caf::actor& circuit_breaker) {
@@ -109,36 +91,17 @@ bulwark::timespan hosted_node::web_patience(const hosted_guard_settings& setting
   return settings.attempt_timeout.value_or(settings.deadline.value_or(std::chrono::minutes{1}));
 }
 
-// Invalid where the guard has none, or one of its own.
-caf::actor hosted_node::circuit_breaker_of(const hosted_guard_settings& settings) {
-  const auto& choice = settings.circuit_breaker;
-  if (const auto address = remote_part(choice)) {
-    const auto when_lost = settings.on_owner_lost.value_or(bulwark::owner_lost::local);
-    auto part = peer(*address).circuit_breaker(address->name, when_lost);
-    watch(part);
-    return part;
-  }
-  if (const auto* name = std::get_if<std::string>(&choice))
-    return circuit_breakers_.at(*name);
-  return {};
-}
-
-// Invalid where the guard has none, or one of its own.
-caf::actor hosted_node::bulkhead_of(const hosted_guard_settings& settings) {
-  if (const auto address = remote_part(settings.bulkhead))
-    return peer(*address).bulkhead(address->name,
-                                   settings.on_owner_lost.value_or(bulwark::owner_lost::local));
-  if (const auto* name = std::get_if<std::string>(&settings.bulkhead))
-    return bulkheads_.at(*name);
-  return {};
-}
-
 bulwark::guard_policy hosted_node::policy_of(const hosted_guard_settings& settings) {
   auto policy = own_policy(settings);
-  if (auto part = circuit_breaker_of(settings))
+  parts_.put_into(policy, settings);
+  const auto when_lost = settings.on_owner_lost.value_or(bulwark::owner_lost::local);
+  if (const auto address = remote_part(settings.circuit_breaker)) {
+    auto part = peer(*address).circuit_breaker(address->name, when_lost);
+    watch(part);
     policy.breaker = std::move(part);
-  if (auto part = bulkhead_of(settings))
-    policy.bulkhead = std::move(part);
+  }
+  if (const auto address = remote_part(settings.bulkhead))
+    policy.bulkhead = peer(*address).bulkhead(address->name, when_lost);
   return policy;
 }
 

@@ -5,6 +5,7 @@
 
 #include "bulwark/all.hpp"
 #include "bulwark/distributed.hpp"
+#include "bulwark/named_parts.hpp"
 
 #include <caf/all.hpp>
 
@@ -59,17 +60,13 @@ private:
   caf::actor transport_; // invalid: CAF's own, in the clear
   caf::actor watcher_;   // of transitions
   std::map<std::string, bulwark::remote_node> peers_;
-  std::map<std::string, caf::actor> circuit_breakers_; // of this node, that have names
-  std::map<std::string, caf::actor> bulkheads_;
+  bulwark::named_parts parts_; // of this node
   std::map<std::string, hosted_guard> guards_;
 
   bulwark::remote_node& peer(const remote_address& address);
   void make_parts(const configuration& told);
   void watch(const caf::actor& circuit_breaker);
-  void change_parts(const configuration& next);
   [[nodiscard]] bulwark::guard_policy policy_of(const hosted_guard_settings& settings);
-  caf::actor circuit_breaker_of(const hosted_guard_settings& settings);
-  caf::actor bulkhead_of(const hosted_guard_settings& settings);
   [[nodiscard]] static bulwark::timespan web_patience(const hosted_guard_settings& settings);
   [[nodiscard]] caf::actor make_target(const hosted_guard_settings& settings);
   void make_guard(const std::string& name, const hosted_guard_settings& settings);

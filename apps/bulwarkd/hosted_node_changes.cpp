@@ -4,6 +4,8 @@
 #include "bulwarkd/log.hpp"
 #include "bulwarkd/settings_text.hpp"
 
+#include "bulwark/setting_changes.hpp"
+
 #include <fmt/format.h>
 
 namespace bulwarkd {
@@ -12,119 +14,39 @@ namespace {
 
 namespace compat = bulwark::compat;
 
-class restart_only {
-public:
-  restart_only(const configuration& now, const configuration& next) : now_(now), next_(next) {}
-
-  mistakes find() {
-    const auto before = to_json(now_);
-    const auto after = to_json(next_);
-    for (const auto* key : {"name", "listen", "tls", "admin", "journal"})
-      compare(before.value(key, nlohmann::json{}), after.value(key, nlohmann::json{}),
-              std::string{"bulwark."} + key);
-    for (const auto& [name, part] : now_.circuit_breakers)
-      check_part(name, "bulwark.circuit-breakers.", next_.circuit_breakers);
-    for (const auto& [name, part] : now_.bulkheads)
-      check_part(name, "bulwark.bulkheads.", next_.bulkheads);
-    for (const auto& [name, guard] : now_.guards) {
-      if (const auto found = next_.guards.find(name); found != next_.guards.end())
-        check_guard("bulwark.guards." + name, guard, found->second);
-    }
-    return std::move(wrong_);
-  }
-
-private:
-  const configuration& now_;
-  const configuration& next_;
-  mistakes wrong_;
-
-  void compare(const nlohmann::json& now, const nlohmann::json& next, const std::string& path) {
-    for (const auto& each : differences(now, next, path))
-      complain(each.path, each.from, each.to);
-  }
-
-  void complain(const std::string& path, const std::string& from, const std::string& to) {
-    const auto show = [](const std::string& value) {
-      return value.empty() ? std::string{"nothing"} : value;
-    };
-    wrong_.push_back(fmt::format("{} = {}: must stay {} until the node is started again", path,
-                                 show(to), show(from)));
-  }
-
-  template <class Part>
-  void check_part(const std::string& name, const std::string& group,
-                  const std::map<std::string, Part>& parts) {
-    const auto& mine = [&]() -> const auto& {
-      if constexpr (std::is_same_v<Part, bulwark::bulkhead_settings>)
-        return now_.bulkheads.at(name);
-      else
-        return now_.circuit_breakers.at(name);
-    }
-    ();
-    const auto found = parts.find(name);
-    if (found == parts.end())
-      complain(group + name, "there", "");
-    else
-      compare_shared(mine.shared, found->second.shared, group + name + ".shared");
-  }
-
-  template <class Sharing>
-  void compare_shared(const std::optional<Sharing>& now, const std::optional<Sharing>& next,
-                      const std::string& path) {
-    const auto text = [](const std::optional<Sharing>& x) { return x ? shared_json(*x) : nullptr; };
-    compare(text(now), text(next), path);
-  }
-
-  template <class Sharing>
-  static nlohmann::json shared_json(const Sharing& x) {
-    auto result = nlohmann::json{{"lease-time", bulwark::to_text(x.lease_time)}};
-    if constexpr (requires { x.trips_for; })
-      result["trips-for"] = static_cast<int>(x.trips_for);
-    return result;
-  }
-
-  void check_guard(const std::string& path, const hosted_guard_settings& now,
-                   const hosted_guard_settings& next) {
-    if (now.target != next.target)
-      complain(path + ".target", now.target, next.target);
-    check_choice(path + ".circuit-breaker", now.circuit_breaker, next.circuit_breaker);
-    check_choice(path + ".bulkhead", now.bulkhead, next.bulkhead);
-    const auto lost = [](const hosted_guard_settings& x) {
-      return to_string(x.on_owner_lost.value_or(bulwark::owner_lost::local));
-    };
-    if (lost(now) != lost(next))
-      complain(path + ".on-owner-lost", lost(now), lost(next));
-    if (now.shows_permit != next.shows_permit)
-      complain(path + ".shows-permit", now.shows_permit ? "true" : "false",
-               next.shows_permit ? "true" : "false");
-  }
-
-  // Its own may have any policy; it can't become another one.
-  template <class Policy>
-  void check_choice(const std::string& path, const bulwark::part_choice<Policy>& now,
-                    const bulwark::part_choice<Policy>& next) {
-    const auto text = [](const bulwark::part_choice<Policy>& x) {
-      const auto* name = std::get_if<std::string>(&x);
-      return std::holds_alternative<Policy>(x) ? std::string{"one of its own"}
-             : name != nullptr                 ? *name
-                                               : std::string{};
-    };
-    if (text(now) != text(next))
-      complain(path, text(now), text(next));
-  }
-};
-
 } // namespace
 
 mistakes hosted_node::find_unchangeable(const configuration& next) const {
-  return restart_only{told_, next}.find();
+  mistakes wrong;
+  bulwark::setting_changes changes{wrong, "the node is started again"};
+  const auto before = to_json(told_);
+  const auto after = to_json(next);
+  for (const auto* key : {"name", "listen", "tls", "admin", "journal"})
+    for (const auto& each :
+         differences(before.value(key, nlohmann::json{}), after.value(key, nlohmann::json{}),
+                     std::string{"bulwark."} + key))
+      changes.must_stay(each.path, each.from, each.to);
+  changes.parts(parts_.told(), next);
+  for (const auto& [name, guard] : told_.guards) {
+    const auto found = next.guards.find(name);
+    if (found == next.guards.end())
+      continue;
+    const auto path = "bulwark.guards." + name;
+    const auto& then = found->second;
+    changes.must_stay(path + ".target", guard.target, then.target);
+    changes.guard(path, guard, then);
+    changes.must_stay(path + ".on-owner-lost",
+                      to_string(guard.on_owner_lost.value_or(bulwark::owner_lost::local)),
+                      to_string(then.on_owner_lost.value_or(bulwark::owner_lost::local)));
+  }
+  return wrong;
 }
 
 mistakes hosted_node::apply(const configuration& next) {
   // First what can fail: the rest can't.
   if (auto wrong = make_new(next); !wrong.empty())
     return wrong;
-  change_parts(next);
+  parts_.change(next);
   for (const auto& [name, settings] : next.guards) {
     const auto before = told_.guards.find(name);
     if (before != told_.guards.end() && to_json(before->second) != to_json(settings))
@@ -175,26 +97,6 @@ void hosted_node::change_guard(const std::string& name, const hosted_guard_setti
   if (is_web(settings.target))
     compat::tell(caf::actor_cast<caf::strong_actor_ptr>(guards_.at(name).target),
                  web_patience(settings));
-}
-
-// Of those that have names: a guard's own ones change with it.
-void hosted_node::change_parts(const configuration& next) {
-  const auto change = [this](const auto& before, const auto& after, bulwark::part_kind kind,
-                             const std::map<std::string, caf::actor>& actors) {
-    for (const auto& [name, part] : after) {
-      const auto known = before.find(name);
-      if (known == before.end() || known->second.policy == part.policy)
-        continue;
-      // Of one that nodes share the owner has the numbers; ours hears them from it.
-      const auto& actor =
-          part.shared ? node_.directory()->find_shared(kind, name) : actors.at(name);
-      compat::tell(caf::actor_cast<caf::strong_actor_ptr>(actor), bulwark::change_policy_atom_v,
-                   part.policy);
-    }
-  };
-  change(told_.circuit_breakers, next.circuit_breakers, bulwark::part_kind::circuit_breaker,
-         circuit_breakers_);
-  change(told_.bulkheads, next.bulkheads, bulwark::part_kind::bulkhead, bulkheads_);
 }
 
 namespace {

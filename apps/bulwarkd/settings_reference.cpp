@@ -95,14 +95,25 @@ private:
 std::string reference() {
   std::string rows;
   reference_writer::group<configuration>("", rows);
-  return R"(# All settings of bulwarkd
+  std::string of_programs;
+  reference_writer::group<bulwark::replica_policy>("guards.NAME.replicas", of_programs);
+  reference_writer::group<bulwark::restart_policy>("guards.NAME.restart", of_programs);
+  return R"(# All settings
 
-Made from the code, by `bulwarkd --reference`; [bulwarkd.md](bulwarkd.md) says how they are said. Keys stand in the group `bulwark`.
+Of bulwarkd; those of a program are [at the end](#of-a-program). Made from the code, by `bulwarkd --reference`; [bulwarkd.md](bulwarkd.md) says how they are said. Keys stand in the group `bulwark`.
 Where the default is "off", the keys below it count only where their group is named; of several words the first one is the default.
 
 | key | default | meaning |
 | --- | --- | --- |
-)" + rows;
+)" + rows + R"(
+## Of a program
+
+A program that loads its own settings, by `node::load`, has the groups `circuit-breakers`, `bulkheads` and `guards` of the above, its guards
+all keys but `target` and `on-owner-lost`, for their targets are the program's. These they have beside:
+
+| key | default | meaning |
+| --- | --- | --- |
+)" + of_programs;
 }
 
 } // namespace bulwarkd
