@@ -310,7 +310,8 @@ TEST_CASE("what is of another kind is refused with what it must be [D34]", "[bul
 TEST_CASE("a key that doesn't exist is refused with those that do [D34]", "[bulwarkd]") {
   CHECK(mistake_in_guard("deadlin = 5s")
         == "bulwark.guards.db.deadlin: no such key; there are target, deadline, attempt-timeout, "
-           "retry, rate-limit, hedge, circuit-breaker, bulkhead, cancel, shows-permit, reply-sharing, "
+           "retry, rate-limit, hedge, circuit-breaker, bulkhead, cancel, shows-permit, "
+           "reply-sharing, "
            "chaos, shows-context, watches-callers, on-owner-lost");
   CHECK(mistake_in_guard("retry { attempts = 3 }")
         == "bulwark.guards.db.retry.attempts: no such key; there are max-attempts, base-delay, "

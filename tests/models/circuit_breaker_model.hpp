@@ -365,8 +365,7 @@ struct model {
     looked = when;
     for (auto& each : now().facts) {
       const auto bucket = each.counts_at.value_or(each.when).time_since_epoch() / width;
-      const auto is_gone =
-          bucket + std::int64_t{window.buckets} <= when.time_since_epoch() / width;
+      const auto is_gone = bucket + std::int64_t{window.buckets} <= when.time_since_epoch() / width;
       each.counts_at = instant{is_gone ? timespan::min() / 2 : bucket * width};
     }
   }
