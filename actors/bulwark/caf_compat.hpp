@@ -4,6 +4,7 @@
 #include <caf/actor_clock.hpp>
 #include <caf/actor_system.hpp>
 #include <caf/behavior.hpp>
+#include <caf/byte_buffer.hpp>
 #include <caf/config.hpp>
 #include <caf/detail/behavior_impl.hpp>
 #include <caf/disposable.hpp>
@@ -24,7 +25,7 @@
 #include <caf/string_view.hpp>
 #endif
 
-// All that differs between CAF 0.18.7 and 1.1 and that bulwark uses. No other file names a version.
+// All that differs between CAF 0.18.7 and 1.1 and that bulwark uses. No other file names a version, but caf_compat.cpp.
 
 #define BULWARK_DEPRECATED_BEGIN                                                                   \
   _Pragma("GCC diagnostic push") _Pragma("GCC diagnostic ignored \"-Wdeprecated-declarations\"")
@@ -194,4 +195,6 @@ caf::disposable schedule(caf::event_based_actor* self, caf::actor_clock::time_po
 #endif
 }
 
+/// Appends a message as other nodes get it. False: it has a handle, and CAF would keep the actor.
+[[nodiscard]] bool append_bytes(const caf::message& content, caf::byte_buffer& to);
 } // namespace bulwark::compat

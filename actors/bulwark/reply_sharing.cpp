@@ -5,8 +5,6 @@
 #include "bulwark/protocol.hpp"
 
 #include <caf/all.hpp>
-#include <caf/binary_serializer.hpp>
-#include <caf/byte_buffer.hpp>
 
 #include <algorithm>
 #include <new>
@@ -72,9 +70,7 @@ std::optional<std::string> reply_sharing::key_of(const caf::message& content,
     return std::nullopt;
   }
   caf::byte_buffer bytes;
-  // Without an actor system it refuses actors: to serialise one would make CAF keep it alive.
-  caf::binary_serializer sink{nullptr, bytes};
-  if (!sink.apply(content) || bytes.size() > policy_.max_key_size)
+  if (!compat::append_bytes(content, bytes) || bytes.size() > policy_.max_key_size)
     return std::nullopt;
   // What a target says to one tenant is nothing for another.
   const auto tenant = said != nullptr ? std::string_view{said->tenant} : std::string_view{};
