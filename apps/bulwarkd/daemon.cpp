@@ -32,6 +32,9 @@ struct node_config : caf::actor_system_config {
     // A peer that falls silent is known as lost after 5 s; CAF's own defaults are 10 s and 30 s.
     set("caf.middleman.heartbeat-interval", caf::timespan{std::chrono::seconds{1}});
     set("caf.middleman.connection-timeout", caf::timespan{std::chrono::seconds{5}});
+    // A worker that has run out of work looks for more for 2.5 ms before it sleeps, not for 25: else
+    // each second's one look at the statistics costs more than all that it reads.
+    set("caf.work-stealing.moderate-poll-attempts", 50);
   }
 };
 

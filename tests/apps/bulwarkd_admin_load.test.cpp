@@ -1,11 +1,14 @@
 // What it costs to be watched.
 #include "apps/admin_fixture.hpp"
+#include "apps/daemon_process.hpp"
 #include "support/catch.hpp"
 
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <chrono>
+#include <filesystem>
+#include <fstream>
 #include <iostream>
 #include <thread>
 
@@ -24,8 +27,6 @@ double cpu_seconds() {
   return seconds(used.ru_utime) + seconds(used.ru_stime);
 }
 
-} // namespace
-
 // Of a second in which nobody asks: CAF's workers look for work all the same.
 double idle_second() {
   const auto before = cpu_seconds();
@@ -33,6 +34,21 @@ double idle_second() {
   std::this_thread::sleep_for(std::chrono::seconds{1});
   return cpu_seconds() - before;
 }
+
+// How often threads of a process have slept and were woken, so far.
+long wake_ups(pid_t process) {
+  long result = 0;
+  for (const auto& thread :
+       std::filesystem::directory_iterator{"/proc/" + std::to_string(process) + "/task"}) {
+    std::ifstream status{thread.path() / "status"};
+    for (std::string word; status >> word;)
+      if (long count = 0; word == "voluntary_ctxt_switches:" && status >> count)
+        result += count;
+  }
+  return result;
+}
+
+} // namespace
 
 TEST_CASE("a thousand guards are watched for little [W25]") {
   constexpr auto guards = 1'000;
@@ -65,4 +81,24 @@ TEST_CASE("a thousand guards are watched for little [W25]") {
               << " guards once a second: " << 1e3 * watching / samples << " ms of a core\n";
     CHECK(watching / samples - idle < 0.25); // of a build without optimisation
   }
+}
+
+TEST_CASE("who watches a daemon that has nothing to do seldom wakes it [W25]") {
+  daemon_process daemon{
+      {"--admin.port=0", "--guards.db.target=echo", "--caf.scheduler.max-threads=4"}};
+  const auto line = daemon.first_line_with("admin port: ");
+  raw_connection dashboard{
+      static_cast<std::uint16_t>(std::stoi(line.substr(line.find("http://127.0.0.1:") + 17)))};
+  dashboard.send("GET /api/v1/events?samples=1 HTTP/1.1\r\nHost: localhost\r\n\r\n");
+  dashboard.read_until("event: sample\n");
+  dashboard.read_until("event: sample\n");
+  const auto before = wake_ups(daemon.id());
+  constexpr auto seconds = 3;
+  for (int i = 0; i < seconds; ++i)
+    dashboard.read_until("event: sample\n");
+  const auto often = (wake_ups(daemon.id()) - before) / seconds;
+  std::cout << often << " times a second\n";
+  // 400 are CAF's four workers, which sleep for 10 ms; to look for work as long as they do by
+  // themselves adds 500.
+  CHECK(often < 700);
 }
