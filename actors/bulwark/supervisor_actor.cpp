@@ -36,6 +36,12 @@ bool is_refusal(const caf::error& reason) {
              == caf::type_id_v<errc> && is_rejection(static_cast<errc>(reason.code()));
 }
 
+// Null: none to tell, as of a target that isn't typed.
+std::unique_ptr<const std::set<std::string>> types_of(const caf::strong_actor_ptr& target) {
+  auto types = target ? target->get()->message_types() : std::set<std::string>{};
+  return types.empty() ? nullptr : std::make_unique<const std::set<std::string>>(std::move(types));
+}
+
 } // namespace
 
 bool is_guard(const caf::strong_actor_ptr& target) {
@@ -45,16 +51,15 @@ bool is_guard(const caf::strong_actor_ptr& target) {
 supervisor_actor::supervisor_actor(caf::actor_config& config, settings init)
     : marked_actor(config),
       self_(std::move(init)),
-      message_types_(any_target() ? any_target()->get()->message_types() : std::set<std::string>{}),
+      message_types_(types_of(any_target())),
       to_guard_(self_.remote != nullptr || is_guard(self_.target)
                 || (self_.targets
                     && std::all_of(self_.targets->targets().begin(), self_.targets->targets().end(),
                                    is_guard))),
       is_remote_(self_.remote != nullptr),
       core_(self_.limits, self_.view.get(), *this, now(), id() * 0x9e3779b97f4a7c15U,
-            self_.lease.get()),
-      no_memory_(caf::make_message(make_failure(
-          errc::bulkhead_full, {.guard = self_.name, .last_error = "no memory left"}))) {
+            self_.lease.get()) {
+  no_memory(); // while there is some to make it
   if (const auto policy = std::exchange(self_.reply_sharing, nullptr))
     sharing_ = std::make_unique<reply_sharing>(std::move(*policy), process_secret(), now());
 }
@@ -64,7 +69,7 @@ const char* supervisor_actor::name() const {
 }
 
 std::set<std::string> supervisor_actor::message_types() const {
-  return message_types_;
+  return message_types_ ? *message_types_ : std::set<std::string>{};
 }
 
 instant supervisor_actor::now() const {
@@ -354,13 +359,22 @@ caf::strong_actor_ptr supervisor_actor::sender_for(const record& call) {
   return call.through_door ? in_trouble().door : caf::strong_actor_ptr{ctrl()};
 }
 
+/// The answer where there is no memory to make one. One for all guards of the process, hence without
+/// a name, for each its own would be a sixteenth of an idle guard; never destroyed, as nobody knows
+/// who is the last to send it.
+const caf::message& supervisor_actor::no_memory() {
+  static const auto* const answer = new caf::message{
+      caf::make_message(make_failure(errc::bulkhead_full, {.last_error = "no memory left"}))};
+  return *answer;
+}
+
 /// A refusal like that of a full bulkhead: it cost nothing, and coming again later may help.
 void supervisor_actor::refuse_for_memory(const caf::strong_actor_ptr& door) {
   auto& element = *current_mailbox_element();
   core_.count_refused();
   if (element.mid.is_request())
     compat::deliver(element.sender, door ? door : caf::strong_actor_ptr{ctrl()},
-                    element.mid.response_id(), no_memory_, context());
+                    element.mid.response_id(), no_memory(), context());
   element.mid.mark_as_answered();
 }
 

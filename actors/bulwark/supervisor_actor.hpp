@@ -137,20 +137,19 @@ private:
     caf::strong_actor_ptr door; // of this node, where a call has come through it
     std::unordered_map<caf::actor_addr, std::uint32_t> callers; // watched, and how many calls
     error_log errors;
+    std::vector<caf::response_promise> shutdowns; // to be answered at the end
   };
 
   settings self_;
-  const std::set<std::string> message_types_; // read by any thread
-  const bool to_guard_;                       // another node's, or one of this process
+  const std::unique_ptr<const std::set<std::string>> message_types_; // null: none
+  const bool to_guard_; // another node's, or one of this process
   const bool is_remote_;
   supervisor core_;
   paged_array<record> records_;
-  caf::message reply_;                           // of the target, while the core decides about it
-  caf::strong_actor_ptr hold_;                   // on ourselves, while anybody waits for an answer
-  std::vector<caf::response_promise> shutdowns_; // to be answered at the end
-  bool no_more_ = false;                         // as reply_ says, if it is an error
+  caf::message reply_;         // of the target, while the core decides about it
+  caf::strong_actor_ptr hold_; // on ourselves, while anybody waits for an answer
+  bool no_more_ = false;       // as reply_ says, if it is an error
   bool tells_rejections_ = false;
-  const caf::message no_memory_; // the answer where there is none left to make it
   mutable std::unique_ptr<trouble> trouble_;
   std::unique_ptr<reply_sharing> sharing_; // null: off
   bool out_of_memory_ = false;
@@ -189,6 +188,7 @@ private:
   void lose_caller(const caf::actor_addr& caller);
   [[nodiscard]] const caf::strong_actor_ptr& target_of(const record& call) const noexcept;
   [[nodiscard]] caf::strong_actor_ptr sender_for(const record& call);
+  static const caf::message& no_memory();
   void refuse_for_memory(const caf::strong_actor_ptr& door);
   [[nodiscard]] const caf::strong_actor_ptr& any_target() const noexcept;
   void note_end(attempt_id attempt, replica_outcome outcome);
@@ -208,6 +208,7 @@ private:
   void on_down(const caf::down_msg& down);
   void after_event();
   caf::response_promise shut_down(bool wait);
+  void answer_shutdowns();
   void send_to(const caf::weak_actor_ptr& part, caf::message content);
   void report_books(std::uint64_t round, const caf::strong_actor_ptr& to);
   [[nodiscard]] guard_stats stats() const;

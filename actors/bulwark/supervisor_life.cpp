@@ -14,15 +14,20 @@ void supervisor_actor::after_event() {
   if (busy != (hold_ != nullptr))
     hold_ = busy ? caf::strong_actor_ptr{ctrl()} : nullptr;
   if (core_.shutting_down() && core_.live() == 0) {
-    for (auto& promise : std::exchange(shutdowns_, {}))
-      promise.deliver(caf::unit);
+    answer_shutdowns();
     end(caf::exit_reason::user_shutdown);
   }
 }
 
+void supervisor_actor::answer_shutdowns() {
+  if (trouble_)
+    for (auto& promise : std::exchange(trouble_->shutdowns, {}))
+      promise.deliver(caf::unit);
+}
+
 caf::response_promise supervisor_actor::shut_down(bool wait) {
   auto promise = make_response_promise();
-  shutdowns_.push_back(promise);
+  in_trouble().shutdowns.push_back(promise);
   core_.shut_down(wait, now());
   after_event();
   return promise;
@@ -72,8 +77,7 @@ void supervisor_actor::say_farewell() {
   } catch (...) { // who is left comes next
   }
   answer_the_rest();
-  for (auto& promise : std::exchange(shutdowns_, {}))
-    promise.deliver(caf::unit);
+  answer_shutdowns();
   // Permits need no word: the bulkhead watches us, and takes back what we held.
   try {
     for (const auto* part : {&self_.breaker, &self_.bulkhead})

@@ -310,7 +310,7 @@ void supervisor_actor::forget_caller(const record& call) {
 
 caf::message supervisor_actor::failure(std::uint32_t slot, call_end end) {
   if (out_of_memory_)
-    return no_memory_;
+    return no_memory();
   if (records_[slot].last_error)
     return make_answer(slot, end);
   // Refusals and timeouts come in floods, and in one millisecond they are the same message.
