@@ -41,7 +41,7 @@ void check_command_line(const std::vector<std::string>& words) {
     arguments.push_back(each.c_str());
   const auto line = parse_command_line(static_cast<int>(arguments.size()), arguments.data());
   for (const auto& each : line.wrong)
-    MUST(each.find("no such option") != each.npos);
+    MUST(each.find("no such option") != each.npos || each.find("no such key") != each.npos);
   const auto [told, wrong] = read_configuration(line.settings, targets);
   for (const auto& each : wrong)
     MUST(each.rfind("bulwark", 0) == 0);
