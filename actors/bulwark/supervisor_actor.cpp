@@ -500,4 +500,10 @@ void supervisor_actor::on_down(const caf::down_msg& down) {
   after_event();
 }
 
+void supervisor_actor::answer_shutdowns() {
+  if (trouble_)
+    for (auto& promise : std::exchange(trouble_->shutdowns, {}))
+      promise.deliver(caf::unit);
+}
+
 } // namespace bulwark

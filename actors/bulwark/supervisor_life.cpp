@@ -19,12 +19,6 @@ void supervisor_actor::after_event() {
   }
 }
 
-void supervisor_actor::answer_shutdowns() {
-  if (trouble_)
-    for (auto& promise : std::exchange(trouble_->shutdowns, {}))
-      promise.deliver(caf::unit);
-}
-
 caf::response_promise supervisor_actor::shut_down(bool wait) {
   auto promise = make_response_promise();
   in_trouble().shutdowns.push_back(promise);

@@ -175,8 +175,12 @@ export const watch = {
       const transition = page.locator('.events li').filter({hasText: 'Closed → Metrics only'});
       if (test.daemon)
         assert.equal(await change.count() + await transition.count(), 0);
-      await page.getByRole('button', {name: /journal/}).click();
-      await change.first().waitFor();
+      // A hundred entries at a time, of which some may be from after the list's begin.
+      while (await change.count() === 0) {
+        const shown = await page.locator('.events li').count();
+        await page.getByRole('button', {name: /journal/}).click();
+        await page.waitForFunction((before) => document.querySelectorAll('.events li').length > before, shown);
+      }
       await transition.filter({has: page.locator('.why').getByText(/^(metrics only|operator)$/)}).first().waitFor();
       const times = await page.locator('.events time').evaluateAll((all) => all.map((time) => time.dateTime));
       assert.deepEqual(times, [...times].sort().reverse(), 'newest first');
