@@ -3,6 +3,8 @@
 
 #include <CLI/CLI.hpp>
 
+#include <unistd.h>
+
 #include <array>
 #include <chrono>
 #include <cstdio>
@@ -90,6 +92,7 @@ int main(int argc, char** argv) {
     seeds = 10'000;
 
   totals sum;
+  const auto on_terminal = ::isatty(STDERR_FILENO) == 1;
   auto next_word = 2.0;
   while ((seeds == 0 || sum.seeds < seeds) && (hours == 0 || sum.hours < hours)) {
     const auto with = make_plan(seed + sum.seeds);
@@ -102,8 +105,8 @@ int main(int argc, char** argv) {
       return 1;
     }
     if (sum.seconds() >= next_word) {
-      sum.print(stderr, '\r');
-      next_word = sum.seconds() + 2;
+      sum.print(stderr, on_terminal ? '\r' : '\n');
+      next_word = sum.seconds() + (on_terminal ? 2 : 60);
     }
   }
   sum.print(stdout, '\n');

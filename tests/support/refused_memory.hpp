@@ -82,6 +82,9 @@ void* operator new(std::size_t size) {
     return result;
   throw std::bad_alloc{};
 }
+void* operator new(std::size_t size, const std::nothrow_t&) noexcept {
+  return bulwark_tests::refuses() ? nullptr : std::malloc(size == 0 ? 1 : size);
+}
 void operator delete(void* p) noexcept {
   std::free(p);
 }
