@@ -62,7 +62,10 @@ struct config : caf::actor_system_config {
 
 caf::behavior database(caf::event_based_actor* self, bool serves) {
   return {
-      [](bulwark::get_atom, std::int32_t x) { return 2 * x; },
+      // Any number may come, from who sends spoilt bytes too.
+      [](bulwark::get_atom, std::int32_t x) {
+        return static_cast<std::int32_t>(2U * static_cast<std::uint32_t>(x));
+      },
       [self, serves, kept = std::vector<caf::response_promise>{}](bulwark::state_atom) mutable {
         auto promise = self->make_response_promise();
         if (serves)

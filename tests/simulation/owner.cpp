@@ -26,6 +26,10 @@ node_key owner_parts::key_of(place from) {
 }
 
 void owner_parts::hear(place from, const share_report& report) {
+  // Who has been silent for too long is lost first, as in on_report() itself; but there it would not be
+  // seen of the one that reports, which is known again at once, with nothing.
+  bulkhead.on_tick(home.now());
+  after_bulkhead();
   const auto key = key_of(from);
   auto* node = home.all.there(from);
   auto& session = sessions[from.incarnation];
