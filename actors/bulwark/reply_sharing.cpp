@@ -15,7 +15,7 @@ namespace {
 
 std::optional<errc> code_of(const caf::error& reason) noexcept {
   auto result = errc{};
-  if (reason.category() != caf::type_id_v<errc> || !from_integer(reason.code(), result))
+  if (!reason || reason.category() != caf::type_id_v<errc> || !from_integer(reason.code(), result))
     return std::nullopt;
   return result;
 }

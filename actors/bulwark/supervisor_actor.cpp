@@ -36,6 +36,15 @@ bool is_refusal(const caf::error& reason) {
              == caf::type_id_v<errc> && is_rejection(static_cast<errc>(reason.code()));
 }
 
+// An error without a code says that there is none: a reply like any other.
+bool tells_error(const caf::message& reply) {
+  return reply.match_elements<caf::error>() && reply.get_as<caf::error>(0);
+}
+
+bool tells_no_more(const caf::message& reply) {
+  return reply.match_elements<retry_after, caf::error>() && reply.get_as<caf::error>(1);
+}
+
 // Null: none to tell, as of a target that isn't typed.
 std::unique_ptr<const std::set<std::string>> types_of(const caf::strong_actor_ptr& target) {
   auto types = target ? target->get()->message_types() : std::set<std::string>{};
@@ -105,11 +114,11 @@ bool supervisor_actor::enqueue(caf::mailbox_element_ptr element, compat::enqueue
     const auto from_nobody = element->sender == nullptr;
     element->mid = id_of(attempt_of(element->mid));
     element->sender = nullptr;
-    if (element->payload.match_elements<caf::error>()) {
+    if (tells_error(element->payload)) {
       auto reason = readable(element->payload.get_as<caf::error>(0));
       const auto lost = is_lost(reason, from_nobody);
       element->payload = caf::make_message(failed_reply{.reason = std::move(reason), .lost = lost});
-    } else if (to_guard_ && element->payload.match_elements<retry_after, caf::error>()) {
+    } else if (to_guard_ && tells_no_more(element->payload)) {
       auto reason = readable(element->payload.get_as<caf::error>(1));
       element->payload =
           caf::make_message(failed_reply{.reason = std::move(reason), .no_more = true});
@@ -389,6 +398,8 @@ void supervisor_actor::take_reply(caf::message_id id, caf::message& content) {
 }
 
 void supervisor_actor::take_failure(failed_reply& reply) {
+  if (!reply.reason)
+    return; // forged: enqueue() makes none such
   const auto attempt = attempt_of(current_mailbox_element()->mid);
   if (reply.lost) {
     if (core_.awaits_reply(attempt))

@@ -27,6 +27,14 @@ bool says(const std::string& text, const std::string& what) {
 
 } // namespace
 
+TEST_CASE("an error that says there is none is no failure and has no code [C13]",
+          "[classification]") {
+  const caf::error none;
+  CHECK_FALSE(is_transient(none));
+  CHECK_FALSE(error_predicate::of_codes({errc::timed_out})(none));
+  CHECK_FALSE(counts_as_failure(none));
+}
+
 TEST_CASE("timeouts and lost targets and connections are transient and count [T6 C13]",
           "[classification]") {
   using caf::sec;

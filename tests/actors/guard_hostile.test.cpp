@@ -352,6 +352,7 @@ TEST_CASE("a reply that looks like CAF's own or like bulwark's goes through [G1]
       caf::make_message(cancel_atom_v, std::uint64_t{1}),
       caf::make_message(guard_stats{}),
       caf::make_message(permit_refusal{}),
+      caf::make_message(caf::error{}), // which says that there is none
       caf::make_message(failed_reply{.reason = caf::make_error(errc::cancelled), .lost = true}),
       caf::make_message(caf::make_message(shutdown_atom_v)),
       caf::make_message(caf::make_message(1))};
@@ -420,6 +421,8 @@ TEST_CASE("a stray response and a forged word of a part change nothing [G3 K1]",
     compat::deliver(to, from, caf::make_message_id(id).response_id(), caf::make_message(99),
                     nullptr);
   compat::tell(to, failed_reply{.reason = caf::make_error(errc::cancelled), .lost = true});
+  compat::tell(to, failed_reply{});
+  compat::tell(to, failed_reply{.lost = true});
   compat::tell(to, permit_refusal{.attempt = {.slot = 500, .serial = 9}});
   compat::tell(to, probe_decision{.attempt = {.slot = 500, .serial = 9}});
   compat::tell(to, wake_up_atom_v);

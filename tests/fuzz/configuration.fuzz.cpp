@@ -30,7 +30,7 @@ void check_usable(const configuration& told, const target_table& targets) {
   }
   for (const auto& [name, guard] : told.guards) {
     MUST(find_mistakes(own_policy(guard)).empty());
-    MUST(targets.contains(guard.target) || parse_remote_name(guard.target));
+    MUST(targets.contains(guard.target) || parse_remote_name(guard.target) || is_web(guard.target));
     if (const auto* part = std::get_if<std::string>(&guard.bulkhead))
       MUST(told.bulkheads.contains(*part) || parse_remote_name(*part));
     if (const auto* part = std::get_if<std::string>(&guard.circuit_breaker))
