@@ -1,5 +1,6 @@
 // What comes in. How a guard ends is in supervisor_life.cpp, what its core wishes in
-// supervisor_wishes.cpp, and what stands in front of the core in supervisor_sharing.cpp.
+// supervisor_wishes.cpp, what stands in front of the core in supervisor_sharing.cpp, and what is answered
+// where there is no memory in supervisor_memory.cpp.
 // Longer than 200 lines: all that a guard receives, from each of the parts that it leans on.
 #include "bulwark/supervisor_actor.hpp"
 
@@ -68,7 +69,7 @@ supervisor_actor::supervisor_actor(caf::actor_config& config, settings init)
       is_remote_(self_.remote != nullptr),
       core_(self_.limits, self_.view.get(), *this, now(), id() * 0x9e3779b97f4a7c15U,
             self_.lease.get()) {
-  no_memory(); // while there is some to make it
+  ready_for_no_memory(); // while there is some
   if (const auto policy = std::exchange(self_.reply_sharing, nullptr))
     sharing_ = std::make_unique<reply_sharing>(std::move(*policy), process_secret(), now());
 }
@@ -368,25 +369,6 @@ caf::strong_actor_ptr supervisor_actor::sender_for(const record& call) {
   return call.through_door ? in_trouble().door : caf::strong_actor_ptr{ctrl()};
 }
 
-/// The answer where there is no memory to make one. One for all guards of the process, hence without
-/// a name, for each its own would be a sixteenth of an idle guard; never destroyed, as nobody knows
-/// who is the last to send it.
-const caf::message& supervisor_actor::no_memory() {
-  static const auto* const answer = new caf::message{
-      caf::make_message(make_failure(errc::bulkhead_full, {.last_error = "no memory left"}))};
-  return *answer;
-}
-
-/// A refusal like that of a full bulkhead: it cost nothing, and coming again later may help.
-void supervisor_actor::refuse_for_memory(const caf::strong_actor_ptr& door) {
-  auto& element = *current_mailbox_element();
-  core_.count_refused();
-  if (element.mid.is_request())
-    compat::deliver(element.sender, door ? door : caf::strong_actor_ptr{ctrl()},
-                    element.mid.response_id(), no_memory(), context());
-  element.mid.mark_as_answered();
-}
-
 void supervisor_actor::take_reply(caf::message_id id, caf::message& content) {
   const auto kind = class_of_result(content);
   note_end(attempt_of(id),
@@ -509,12 +491,6 @@ void supervisor_actor::on_down(const caf::down_msg& down) {
   if (self_.timeout_manager && down.source == self_.timeout_manager)
     core_.shut_down(false, now()); // the node has ended, and nobody would wake us
   after_event();
-}
-
-void supervisor_actor::answer_shutdowns() {
-  if (trouble_)
-    for (auto& promise : std::exchange(trouble_->shutdowns, {}))
-      promise.deliver(caf::unit);
 }
 
 } // namespace bulwark

@@ -188,7 +188,8 @@ private:
   void lose_caller(const caf::actor_addr& caller);
   [[nodiscard]] const caf::strong_actor_ptr& target_of(const record& call) const noexcept;
   [[nodiscard]] caf::strong_actor_ptr sender_for(const record& call);
-  static const caf::message& no_memory();
+  static const caf::message& ready_for_no_memory();
+  [[nodiscard]] caf::message no_memory() const;
   void refuse_for_memory(const caf::strong_actor_ptr& door);
   [[nodiscard]] const caf::strong_actor_ptr& any_target() const noexcept;
   void note_end(attempt_id attempt, replica_outcome outcome);

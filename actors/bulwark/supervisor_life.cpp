@@ -19,6 +19,12 @@ void supervisor_actor::after_event() {
   }
 }
 
+void supervisor_actor::answer_shutdowns() {
+  if (trouble_)
+    for (auto& promise : std::exchange(trouble_->shutdowns, {}))
+      promise.deliver(caf::unit);
+}
+
 caf::response_promise supervisor_actor::shut_down(bool wait) {
   auto promise = make_response_promise();
   in_trouble().shutdowns.push_back(promise);
@@ -187,12 +193,6 @@ void supervisor_actor::report_books(std::uint64_t round, const caf::strong_actor
                                 .breaker = books.breaker,
                                 .bulkhead = books.bulkhead,
                                 .abandoned = books.abandoned});
-}
-
-void supervisor_actor::send_to(const caf::weak_actor_ptr& part, caf::message content) {
-  // No sender where we are about to be destroyed: a strong pointer would revive the dead.
-  if (auto strong = caf::actor_cast<caf::strong_actor_ptr>(part))
-    compat::deliver(strong, ctrl(), caf::make_message_id(), std::move(content), context());
 }
 
 } // namespace bulwark

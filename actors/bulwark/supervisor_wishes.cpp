@@ -383,4 +383,10 @@ reply_class supervisor_actor::class_of_result(const caf::message& reply) const {
   }
 }
 
+void supervisor_actor::send_to(const caf::weak_actor_ptr& part, caf::message content) {
+  // No sender where we are about to be destroyed: a strong pointer would revive the dead.
+  if (auto strong = caf::actor_cast<caf::strong_actor_ptr>(part))
+    compat::deliver(strong, ctrl(), caf::make_message_id(), std::move(content), context());
+}
+
 } // namespace bulwark
